@@ -142,6 +142,9 @@ fn dispatch(
         Command::Inbox(arguments) => command::inbox::run(arguments, view, link, out),
         Command::History(arguments) => command::history::run(&arguments, view, link, out),
         Command::Search(arguments) => command::search::run(&arguments, view, link, out),
+        Command::Conversations(arguments) => {
+            command::conversations::run(&arguments, view, link, out)
+        }
         Command::Unread => command::unread::run(view, link, out),
         Command::Ack(arguments) => command::ack::run(&arguments, view, link, out),
         Command::Watch(arguments) => command::watch::run(&arguments, timeout, view, link, out),

@@ -289,6 +289,7 @@ impl Service {
             Ok(Action::Watch(watch)) => self.watch(session, watch, responder),
             Ok(Action::Whoami) => self.identify(session, responder),
             Ok(Action::Sessions) => self.list_sessions(session, responder),
+            Ok(Action::Conversations(list)) => self.list_conversations(session, &list, responder),
             Ok(Action::Search(search)) => self.search(session, search, responder),
             Ok(Action::Revoke(revoke)) => self.revoke(session, revoke, responder),
             Ok(Action::Passwd(passwd)) => self.change_password(session, passwd, responder),

@@ -89,6 +89,10 @@ pub const HELP: &Help = &[
         "Cari pesan menurut kata-katanya, yang terbaru dulu; tidak mengubah apa pun",
     ),
     (
+        "List conversations with what is unread, newest first; exit code 1 if there are none",
+        "Daftar percakapan dan yang belum dibaca, terbaru dulu; kode keluar 1 jika tidak ada",
+    ),
+    (
         "Count unread messages; exit code 1 if there are none",
         "Beri tahu berapa yang belum dibaca; kode keluar 1 jika tidak ada",
     ),
@@ -203,6 +207,8 @@ pub const HELP: &Help = &[
         "Words that a message must have. Also: \"phrases\" in quotation marks, beginnings*, from:USER, with:USER, in:#ROOM, tag:TAG, before: and after: with a date or an id. A `-` before a term excludes it. Words are joined with one space",
         "Kata-kata yang harus ada di pesan. Juga: \"frasa\" dalam tanda kutip, awalan*, from:USER, with:USER, in:#RUANG, tag:TAG, before: dan after: dengan tanggal atau id. `-` di depan sebuah istilah mengecualikannya. Kata-kata digabung dengan satu spasi",
     ),
+    // conversations
+    ("At most this many conversations", "Paling banyak sekian percakapan"),
     // ack
     (
         "Everything up to and including this message counts as read",
@@ -706,6 +712,28 @@ Contoh:
   chat-cli search -n 1 --json rollback | jq .id
   chat-cli history robo --around 17          sebuah pesan di tempatnya",
     }
+    conversations_examples {
+        en: "\
+Lists the rooms that you can read and the users who have written to you, by their newest message. On
+a terminal: how many messages are unread and how many mention you (3 @1), the name, the time and the
+beginning of that message. Anywhere else one line per conversation: name, unread, mentions, id, time,
+sender and text, separated by tabs; or --json. Changes nothing.
+
+Examples:
+  chat-cli conversations
+  chat-cli conversations -n 5
+  chat-cli conversations --json | jq -r 'select(.mentions > 0) | .room'",
+        id: "\
+Menampilkan ruang yang bisa kamu baca dan user yang pernah menulis kepadamu, menurut pesan terbarunya.
+Di terminal: berapa pesan yang belum dibaca dan berapa yang menyebutmu (3 @1), nama, waktu, dan awal
+pesan itu. Selain itu satu baris per percakapan: nama, belum dibaca, penyebutan, id, waktu, pengirim,
+dan teks, dipisah tab; atau --json. Tidak mengubah apa pun.
+
+Contoh:
+  chat-cli conversations
+  chat-cli conversations -n 5
+  chat-cli conversations --json | jq -r 'select(.mentions > 0) | .room'",
+    }
     ack_examples {
         en: "\
 Examples:
@@ -833,18 +861,18 @@ Contoh:
     mcp_examples {
         en: "\
 An agent starts this command and calls its tools: send, reply, ask, answer, inbox, wait, ack,
-history and search. It acts as the user of the stored session, or of --user. The server proves the
-sender of each message. A tool that fails returns an error with a code and a hint; the next call
-connects again.
+conversations, history and search. It acts as the user of the stored session, or of --user. The
+server proves the sender of each message. A tool that fails returns an error with a code and a hint;
+the next call connects again.
 
 Examples:
   chat-cli --user robo auth robo            log in once, as the user of the agent
   {\"mcpServers\": {\"chat\": {\"command\": \"chat-cli\", \"args\": [\"--user\", \"robo\", \"mcp\"]}}}",
         id: "\
 Sebuah agen menjalankan perintah ini dan memanggil alatnya: send, reply, ask, answer, inbox, wait,
-ack, history, dan search. Agen bertindak sebagai user dari sesi yang tersimpan, atau dari --user.
-Server membuktikan pengirim setiap pesan. Alat yang gagal mengembalikan kesalahan dengan kode dan
-saran; panggilan berikutnya menyambung lagi.
+ack, conversations, history, dan search. Agen bertindak sebagai user dari sesi yang tersimpan, atau
+dari --user. Server membuktikan pengirim setiap pesan. Alat yang gagal mengembalikan kesalahan
+dengan kode dan saran; panggilan berikutnya menyambung lagi.
 
 Contoh:
   chat-cli --user robo auth robo            masuk sekali, sebagai user si agen

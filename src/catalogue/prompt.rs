@@ -181,6 +181,7 @@ answer TEXT            answer the only open question
 inbox                  show unread messages and mark them as read
 history [USER|#ROOM]   the last received messages; with USER both ways
 search WORDS           find messages: words, \"phrases\", begin*, from:USER, -not
+conversations          who wrote and the rooms, newest first, with what is unread
 unread                 how many unread messages there are, and from whom
 whoami                 who you are
 passwd                 change the password; your other sessions end
@@ -210,6 +211,7 @@ answer TEXT            jawab satu-satunya pertanyaan yang menunggu
 inbox                  tampilkan yang belum dibaca, lalu tandai sudah dibaca
 history [USER|#RUANG]  pesan terakhir yang masuk; dengan USER dua arah
 search KATA            cari pesan: kata, \"frasa\", awal*, from:USER, -bukan
+conversations          siapa yang menulis dan ruang, dengan yang belum dibaca
 unread                 berapa pesan yang belum dibaca, dan dari siapa
 whoami                 siapa kamu
 passwd                 ganti password; sesimu yang lain diakhiri

@@ -18,10 +18,10 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 
 pub use commands::{
     AckArguments, AskArguments, AuthArguments, ConfigArguments, ConfigCommand, ConfigInitArguments,
-    ExpectArguments, ExpectCommand, FilterArguments, HistoryArguments, InboxArguments,
-    ReplyArguments, ReportArguments, RevokeArguments, SearchArguments, SendArguments,
-    TokenArguments, TokenCommand, TokenCreateArguments, TokenRevokeArguments, TrustArguments,
-    WatchArguments,
+    ConversationsArguments, ExpectArguments, ExpectCommand, FilterArguments, HistoryArguments,
+    InboxArguments, ReplyArguments, ReportArguments, RevokeArguments, SearchArguments,
+    SendArguments, TokenArguments, TokenCommand, TokenCreateArguments, TokenRevokeArguments,
+    TrustArguments, WatchArguments,
 };
 pub use rooms::{RoomArguments, RoomCommand, RoomCreateArguments, RoomSetArguments};
 pub use values::{Since, parse_choice, parse_timeout, parse_user};
@@ -116,6 +116,8 @@ pub enum Command {
     History(HistoryArguments),
     /// Find messages by their words, newest first; changes nothing
     Search(SearchArguments),
+    /// List conversations with what is unread, newest first; exit code 1 if there are none
+    Conversations(ConversationsArguments),
     /// Count unread messages; exit code 1 if there are none
     Unread,
     /// Mark messages as read

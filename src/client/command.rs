@@ -6,6 +6,7 @@ pub mod ask;
 pub mod auth;
 pub mod completions;
 pub mod config;
+pub mod conversations;
 pub mod expect;
 pub mod history;
 pub mod inbox;

@@ -196,6 +196,7 @@ fn is_repeatable(request: &Request) -> bool {
             | Action::Logout
             | Action::Fetch(_)
             | Action::Search(_)
+            | Action::Conversations(_)
             | Action::Ack(_)
             | Action::Mark(_)
             | Action::Unread

@@ -13,14 +13,14 @@ use super::session::Session;
 use crate::catalogue::client;
 use crate::model::{Body, CursorName, MailboxName, Message, Password, RoomName, Token, UserName};
 use crate::protocol::arguments::{
-    Ack, Fetch, FetchFrom, Mark, Passwd, Post, Revoke, Search, USERS_MAX, Users,
+    Ack, Fetch, FetchFrom, ListConversations, Mark, Passwd, Post, Revoke, Search, USERS_MAX, Users,
 };
 use crate::protocol::command::{Action, Request};
 use crate::protocol::expectation::{Expect, Expectations, Expected, Report};
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::{
-    Acked, Ended, Found, Identity, Marked, Page, Posted, Sessions, Unread, UserInfo, UserList,
-    decode_fields, decode_messages, decode_named_token, decode_token,
+    Acked, Conversations, Ended, Found, Identity, Marked, Page, Posted, Sessions, Unread, UserInfo,
+    UserList, decode_fields, decode_messages, decode_named_token, decode_token,
 };
 use crate::protocol::rooms::{
     MEMBERS_MAX, MemberInfo, MemberList, MembersAfter, ROOMS_MAX, RoomAction, RoomInfo, RoomList,
@@ -245,6 +245,16 @@ pub fn mark_shown(link: &mut Link, token: Token, mark: Mark) -> Result<bool, Fai
         })) => Ok(false),
         marked => marked.map(|_| true),
     }
+}
+
+/// A page of the conversations.
+pub fn conversations(
+    link: &mut Link,
+    token: Token,
+    list: ListConversations,
+) -> Result<Conversations, Failure> {
+    let fields = link.call(&in_session(token, Action::Conversations(list)))?;
+    read(link, fields)
 }
 
 /// The number of unread messages.

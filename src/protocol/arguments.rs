@@ -52,6 +52,10 @@ pub const FETCH_MESSAGES_MAX: usize = 1000;
 pub const FETCH_MESSAGES_DEFAULT: usize = 100;
 /// The most messages of one `search`.
 pub const SEARCH_MESSAGES_MAX: usize = 1000;
+/// The most conversations of one page.
+pub const CONVERSATIONS_MAX: usize = 100;
+/// How many conversations a page has, unless the request says so.
+pub const CONVERSATIONS_DEFAULT: usize = 50;
 /// How many messages a `search` without `limit` returns.
 pub const SEARCH_MESSAGES_DEFAULT: usize = 100;
 /// The most users of one `users`, and how many there are without `limit`.
@@ -142,6 +146,32 @@ impl Search {
 
 fn search_messages_default() -> usize {
     SEARCH_MESSAGES_DEFAULT
+}
+
+/// Selects the conversations to list, the newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListConversations {
+    /// Only conversations by messages before this id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<MessageId>,
+    /// The most conversations to return: 1 to [`CONVERSATIONS_MAX`].
+    #[serde(default = "conversations_default")]
+    pub limit: usize,
+}
+
+impl ListConversations {
+    /// Refuses values that are out of bounds.
+    pub(super) fn check(self) -> Result<Self, Refusal> {
+        if !(1..=CONVERSATIONS_MAX).contains(&self.limit) {
+            return Err(bad_argument(format!("limit: give 1 to {CONVERSATIONS_MAX}")));
+        }
+        Ok(self)
+    }
+}
+
+fn conversations_default() -> usize {
+    CONVERSATIONS_DEFAULT
 }
 
 /// Selects the users to list, in the order of their names.

@@ -9,8 +9,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::arguments::{
-    Ack, AckFields, Fetch, FetchFields, Mark, Passwd, PasswdFields, Post, PostFields, Revoke,
-    RevokeFields, Search, Users, Watch, bad_argument, bad_body, unknown_recipients,
+    Ack, AckFields, Fetch, FetchFields, ListConversations, Mark, Passwd, PasswdFields, Post,
+    PostFields, Revoke, RevokeFields, Search, Users, Watch, bad_argument, bad_body,
+    unknown_recipients,
 };
 use super::expectation::{Expect, ExpectFields, Report, ReportFields};
 use super::json;
@@ -71,6 +72,8 @@ pub enum Action {
     Fetch(Fetch),
     /// `search TOKEN {json}`
     Search(Search),
+    /// `conversations TOKEN {json}`
+    Conversations(ListConversations),
     /// `ack TOKEN {json}`
     Ack(Ack),
     /// `ack TOKEN {json}` for a conversation
@@ -127,6 +130,9 @@ impl Request {
             "post" => parse_json(rest, |post: PostFields| post.check().map(Action::Post)),
             "fetch" => parse_json(rest, |fetch: FetchFields| fetch.check().map(Action::Fetch)),
             "search" => parse_json(rest, |search: Search| search.check().map(Action::Search)),
+            "conversations" => {
+                parse_json(rest, |list: ListConversations| list.check().map(Action::Conversations))
+            }
             "users" => parse_json(rest, |users: Users| users.check().map(Action::Users)),
             "ack" => parse_json(rest, |ack: AckFields| {
                 ack.check().map(|of| of.map_or_else(Action::Mark, Action::Ack))
@@ -203,6 +209,7 @@ impl Action {
             Self::Post(_) => Verb::Post,
             Self::Fetch(_) => Verb::Fetch,
             Self::Search(_) => Verb::Search,
+            Self::Conversations(_) => Verb::Conversations,
             Self::Ack(_) | Self::Mark(_) => Verb::Ack,
             Self::Unread => Verb::Unread,
             Self::Watch(_) => Verb::Watch,
@@ -232,6 +239,7 @@ impl Action {
             Self::Fetch(fetch) => json::to_string(&FetchFields::of(fetch)),
             Self::Users(users) => json::to_string(users),
             Self::Search(search) => json::to_string(search),
+            Self::Conversations(list) => json::to_string(list),
             Self::Ack(ack) => json::to_string(ack),
             Self::Mark(mark) => json::to_string(&AckFields::of(mark)),
             Self::Watch(watch) => json::to_string(watch),
@@ -399,7 +407,8 @@ mod tests {
         Rights, Role, RoomName, SessionId, TOKEN_SECONDS_MAX, Timestamp,
     };
     use crate::protocol::arguments::{
-        DeadLetter, FETCH_MESSAGES_MAX, FetchFrom, Key, True, USERS_MAX, WatchFrom,
+        CONVERSATIONS_MAX, DeadLetter, FETCH_MESSAGES_MAX, FetchFrom, Key, True, USERS_MAX,
+        WatchFrom,
     };
     use crate::protocol::framing::LineDecoder;
     use crate::protocol::rooms::{
@@ -729,6 +738,9 @@ mod tests {
                     let with = with.map(MailboxName::User);
                     Action::Fetch(Fetch { from, with, thread, since, filter, limit })
                 }),
+            (prop::option::of(id()), 1..=CONVERSATIONS_MAX).prop_map(|(before, limit)| {
+                Action::Conversations(ListConversations { before, limit })
+            }),
             (prop::option::of(name()), 1..=USERS_MAX)
                 .prop_map(|(after, limit)| Action::Users(Users { after, limit })),
             (cursor(), id(), any::<bool>(), dead).prop_map(|(cursor, upto, rewind, dead)| {

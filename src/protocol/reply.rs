@@ -64,6 +64,8 @@ pub enum Reply {
     Page(Page),
     /// To `search`.
     Found(Found),
+    /// To `conversations`.
+    Conversations(Conversations),
     /// To `ack`.
     Acked(Acked),
     /// To `ack` for a conversation.
@@ -281,6 +283,48 @@ pub struct Hit {
     pub title_matches: Vec<(usize, usize)>,
 }
 
+/// Conversations, the newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conversations {
+    /// The conversations.
+    pub conversations: Vec<Conversation>,
+    /// There are more, or there may be.
+    pub more: bool,
+    /// With `more`: the next page begins before this id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<MessageId>,
+}
+
+/// One conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conversation {
+    /// The other user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub with: Option<UserName>,
+    /// The room.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<RoomName>,
+    /// The newest message from the user, or in the room.
+    pub last: Message,
+    /// How many messages are unread.
+    pub unread: usize,
+    /// Counting stopped here, so there may be more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more: bool,
+    /// How many of them mention you. A message to you alone is no mention.
+    pub mentions: usize,
+    /// Every message of the conversation up to and including this id is read.
+    pub upto: MessageId,
+}
+
+impl Conversation {
+    /// The other user or the room; `None` if the server names neither.
+    pub fn name(&self) -> Option<MailboxName> {
+        let user = self.with.clone().map(MailboxName::User);
+        user.or_else(|| self.room.clone().map(MailboxName::Room))
+    }
+}
+
 /// The position of a cursor after `ack`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Acked {
@@ -439,6 +483,7 @@ impl Reply {
             Self::Posted(posted) => posted.encode(out),
             Self::Page(fields) => json::encode(&Done::new(fields), out),
             Self::Found(fields) => json::encode(&Done::new(fields), out),
+            Self::Conversations(fields) => json::encode(&Done::new(fields), out),
             Self::Acked(fields) => json::encode(&Done::new(fields), out),
             Self::Marked(fields) => json::encode(&Done::new(fields), out),
             Self::Unread(fields) => json::encode(&Done::new(fields), out),

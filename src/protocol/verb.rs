@@ -42,6 +42,8 @@ verbs! {
     Fetch = "fetch",
     /// Finds messages by their words.
     Search = "search",
+    /// Lists conversations.
+    Conversations = "conversations",
     /// Moves a cursor.
     Ack = "ack",
     /// Counts the unread messages.
@@ -109,6 +111,7 @@ impl Verb {
             | Self::Users
             | Self::Fetch
             | Self::Search
+            | Self::Conversations
             | Self::Ack
             | Self::Unread
             | Self::Watch

@@ -3,16 +3,19 @@
 use std::sync::Arc;
 
 use super::hub::News;
-use super::messages::no_such_conversation;
+use super::messages::{no_such_conversation, page_bounds};
 use super::sessions::LiveSession;
 use super::stream::StreamPage;
 use super::{Outcome, Responder, Service, failure};
-use crate::model::{MessageId, UserId};
-use crate::protocol::arguments::Mark;
+use crate::model::{MailboxName, MessageId, UserId};
+use crate::protocol::arguments::{ListConversations, Mark};
 use crate::protocol::event::ReadUpto;
 use crate::protocol::refusal::{Code, Refusal};
-use crate::protocol::reply::{self, Reply};
-use crate::store::{MARKS_MAX, Marked, MoveMark};
+use crate::protocol::reply::{self, PAGE_BYTES_MAX, Reply};
+use crate::store::{self, MARKS_MAX, Marked, MoveMark};
+
+/// The maximum size in a reply of a conversation without its message, in bytes.
+const CONVERSATION_BYTES: usize = 200;
 
 impl Service {
     /// `ack` for a conversation: answers when the mark is durable.
@@ -34,6 +37,38 @@ impl Service {
             )),
             Ok(Marked::Unreadable(unreadable)) => {
                 responder.answer(no_such_conversation(unreadable, Some(name)));
+            }
+            Err(error) => responder.answer(failure(error)),
+        });
+    }
+
+    /// `conversations`: changes nothing.
+    pub(super) fn list_conversations(
+        &self,
+        session: &LiveSession,
+        list: &ListConversations,
+        responder: Responder,
+    ) {
+        let read = store::ListConversations {
+            reader: session.user,
+            before: list.before.unwrap_or(MessageId(i64::MAX)),
+            bounds: page_bounds(list.limit, PAGE_BYTES_MAX - list.limit * CONVERSATION_BYTES),
+        };
+        self.store.read(read, move |found| match found {
+            Ok(store::Conversations { conversations, next }) => {
+                let conversations = conversations.into_iter().map(|of| {
+                    let (with, room) = match of.with {
+                        MailboxName::User(with) => (Some(with), None),
+                        MailboxName::Room(room) => (None, Some(room)),
+                    };
+                    let store::Conversation { last, unread, more, mentions, upto, .. } = of;
+                    reply::Conversation { with, room, last, unread, more, mentions, upto }
+                });
+                responder.answer(Reply::Conversations(reply::Conversations {
+                    conversations: conversations.collect(),
+                    more: next.is_some(),
+                    before: next,
+                }));
             }
             Err(error) => responder.answer(failure(error)),
         });

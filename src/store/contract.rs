@@ -35,6 +35,7 @@ use expectations::{
     failure_is_told_of_at_once_and_a_start_is_no_report,
     pages_of_what_is_to_be_told_go_past_what_cannot_be_told,
 };
+use rooms::conversations::list_goes_on_after_large_messages;
 use rooms::marks::{
     floor_rises_step_by_step_and_a_rewound_cursor_wins, marks_are_limited_and_end_with_the_cursor,
 };
@@ -470,6 +471,7 @@ macro_rules! promises {
             room_beyond_a_limit_is_refused_and_not_created
             room_is_archived_when_its_last_member_is_gone
             floor_rises_step_by_step_and_a_rewound_cursor_wins
+            list_goes_on_after_large_messages
             marks_are_limited_and_end_with_the_cursor
             import_decides_about_each_step
             import_decides_about_steps_together

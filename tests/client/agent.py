@@ -38,6 +38,8 @@ async def main(mode, program):
         print("history", [message["body"] for message in history["messages"]])
         found = await call("search", query='HAI from:paff -"and more"')
         print("search", [message["body"] for message in found["messages"]], found["more"])
+        listed = await call("conversations")
+        print("conversations", [of["with"] for of in listed["conversations"]], listed["more"])
         asked = await call("ask", user="paff", question="go?", choices=["yes", "no"])
         print("open", await call("answer", ticket=asked["ticket"]))
         # A call that waits delays no other, and can be cancelled.

@@ -65,3 +65,35 @@ fn prompts_of_one_user_agree_about_what_is_read() {
     other.keys("\r");
     other.wait_for_end("\nCommand neko:");
 }
+
+#[test]
+fn conversations_are_listed_for_people_and_programs() {
+    let server = Server::start();
+    let [paff, neko, ivy] = ["paff", "neko", "ivy"].map(|user| Home::of(user, server.address()));
+    let none = neko.run(["conversations"]);
+    assert_eq!((none.code, none.stdout.as_str()), (1, ""));
+    assert_eq!(paff.run(["room", "create", "build"]).code, 0);
+    assert_eq!(neko.run(["room", "join", "build"]).code, 0);
+    assert_eq!(ivy.run(["send", "neko", "old\nand more"]).code, 0);
+    assert_eq!(paff.run(["send", "--room", "build", "look, @neko"]).code, 0);
+    let listed = neko.run(["conversations"]);
+    let fields: Vec<Vec<&str>> =
+        listed.stdout.lines().map(|line| line.split('\t').collect()).collect();
+    assert_eq!(fields.len(), 2, "{listed:?}");
+    assert_eq!(fields[0][..4], ["#build", "1", "1", "2"]);
+    assert_eq!(fields[0][5..], ["paff", "look, @neko"]);
+    assert_eq!(fields[1][..4], ["ivy", "1", "0", "1"]);
+    let json = neko.run(["conversations", "--json", "-n", "1"]).stdout;
+    let of: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&of["v"], &of["room"], &of["mentions"]), (&1.into(), &"#build".into(), &1.into()));
+    assert_eq!(of["last"]["body"], "look, @neko");
+
+    let mut terminal = Terminal::start(neko.cli([""; 0]));
+    terminal.wait_for_end("2 unread messages, type inbox\nCommand neko (2):");
+    terminal.keys("conversations\r");
+    terminal.wait_for_end("  old\nCommand neko (2):");
+    let screen = terminal.screen();
+    assert!(screen.contains("1 @1  #build  "), "{screen}");
+    assert!(screen.contains("  paff: look, @neko\n"), "{screen}");
+    assert_eq!(neko.run(["unread"]).stdout.lines().next(), Some("2"), "it marks nothing as read");
+}

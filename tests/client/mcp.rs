@@ -136,20 +136,21 @@ fn official_client_uses_every_tool() {
         let expected = [
             "version 2025-11-25",
             "server chat-cli",
-            "tools ack answer ask history inbox reply search send wait",
+            "tools ack answer ask conversations history inbox reply search send wait",
             "sent once True True",
             "inbox ['to myself'] False",
             "wait ['paff']",
             "ack True",
             "history ['hai 🐱', 'and more']",
             "search ['hai 🐱'] False",
+            "conversations ['paff'] False",
             "open {'answered': False}",
             "answered True yes Yes",
         ];
         assert_eq!(lines[..expected.len()], expected, "{outcome:?}");
-        assert!(lines[11].contains(r#""code": "unknown_recipient""#), "{outcome:?}");
-        assert!(lines[12].contains("unknown field `from`"), "{outcome:?}");
-        assert_eq!(lines[13..], ["no tool -32602", "end"], "{outcome:?}");
+        assert!(lines[12].contains(r#""code": "unknown_recipient""#), "{outcome:?}");
+        assert!(lines[13].contains("unknown field `from`"), "{outcome:?}");
+        assert_eq!(lines[14..], ["no tool -32602", "end"], "{outcome:?}");
     }
 }
 
@@ -174,7 +175,7 @@ fn handshake_agrees_on_a_version_and_lists_the_tools() {
     agent.write(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
     assert_eq!(agent.ask("ping", json!({})), json!({}));
     let tools = agent.ask("tools/list", json!({}));
-    assert_eq!(tools["tools"].as_array().map(Vec::len), Some(9));
+    assert_eq!(tools["tools"].as_array().map(Vec::len), Some(10));
     assert!(tools["nextCursor"].is_null());
     agent.request("tools/list", json!({"cursor": "x"}));
     assert_eq!(agent.answer()["error"]["code"], -32602);

@@ -5,6 +5,7 @@
 mod support;
 
 mod account;
+mod conversations;
 mod delivery;
 mod details;
 mod expectations;

@@ -241,6 +241,15 @@ pub struct SearchArguments {
     pub query: Vec<String>,
 }
 
+// `conversations`
+#[derive(Debug, Args)]
+#[command(after_long_help = client_help::conversations_examples())]
+pub struct ConversationsArguments {
+    /// At most this many conversations.
+    #[arg(short = 'n', long, value_name = "COUNT", default_value = "20", value_parser = parse_count)]
+    pub limit: usize,
+}
+
 // `ack`
 #[derive(Debug, Args)]
 #[command(after_long_help = client_help::ack_examples())]

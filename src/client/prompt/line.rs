@@ -2,8 +2,27 @@
 
 /// The verbs of the prompt.
 pub const VERBS: &[&str] = &[
-    "answer", "auth", "bell", "exit", "help", "history", "inbox", "list", "logout", "passwd",
-    "quit", "reply", "revoke", "room", "search", "send", "sessions", "to", "unread", "users",
+    "answer",
+    "auth",
+    "bell",
+    "conversations",
+    "exit",
+    "help",
+    "history",
+    "inbox",
+    "list",
+    "logout",
+    "passwd",
+    "quit",
+    "reply",
+    "revoke",
+    "room",
+    "search",
+    "send",
+    "sessions",
+    "to",
+    "unread",
+    "users",
     "whoami",
 ];
 /// A command of `room`.
@@ -18,6 +37,7 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("bye", "quit"),
     ("channel", "room"),
     ("channels", room!("list")),
+    ("chats", "conversations"),
     ("create", room!("create")),
     ("find", "search"),
     ("grep", "search"),
@@ -116,6 +136,8 @@ pub enum Line<'a> {
         /// What to find; the server parses it.
         query: &'a str,
     },
+    /// `conversations`
+    Conversations,
     /// `unread`
     Unread,
     /// `whoami`
@@ -175,6 +197,7 @@ impl<'a> Line<'a> {
             ("list", ("", _)) => Self::List,
             ("users", ("", _)) => Self::Users,
             ("logout", ("", _)) => Self::Logout,
+            ("conversations", ("", _)) => Self::Conversations,
             ("unread", ("", _)) => Self::Unread,
             ("whoami", ("", _)) => Self::Whoami,
             ("sessions", ("", _)) => Self::Sessions,
@@ -302,6 +325,8 @@ mod tests {
             ("send neko hai neko", Line::Send { to: "neko", text: "hai neko" }),
             ("send neko  a  b ", Line::Send { to: "neko", text: "a  b" }),
             (" list", Line::List),
+            ("conversations", Line::Conversations),
+            ("conversations neko", Line::Surplus),
             ("list\r", Line::List),
             ("inbox now", Line::Surplus),
             ("history neko paff", Line::Surplus),

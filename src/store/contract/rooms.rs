@@ -2,6 +2,7 @@
 //! of the users who may read it, and a user who joins is added to those sets.
 
 mod changes;
+pub(super) mod conversations;
 pub(super) mod marks;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -651,6 +652,7 @@ impl Model {
             self.compare_conversations(engine, user);
             self.compare_rooms(engine, user);
             self.compare_threads(engine, user);
+            self.compare_list(engine, user);
         }
     }
 

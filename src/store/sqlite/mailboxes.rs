@@ -20,6 +20,7 @@ const BLOCK_MAX: usize = 1_024;
 /// A reader's memberships, and the part of the memtable of each mailbox that they may read. The
 /// snapshot of the connection's transaction is that of the memberships, and not older than the
 /// memtable.
+#[derive(Clone)]
 pub(in crate::store) struct Mailboxes {
     pub(in crate::store) memberships: Vec<Membership>,
     /// Sorted by room.

@@ -1,5 +1,6 @@
 //! The larger read operations.
 
+pub(in crate::store) mod conversations;
 pub(in crate::store) mod logins;
 pub(in crate::store) mod pages;
 pub(in crate::store) mod search;

@@ -62,6 +62,7 @@ pub fn run(name: &str, arguments: Value, session: &Session, call: &Call) -> Opti
         "ask" => given(arguments).and_then(|it| sending::ask(it, session)),
         "ack" => given(arguments).and_then(|it| reading::ack(it, session)),
         "inbox" => given(arguments).and_then(|it| reading::inbox(it, session)),
+        "conversations" => given(arguments).and_then(|it| reading::conversations(it, session)),
         "history" => given(arguments).and_then(|it| reading::history(it, session)),
         "search" => given(arguments).and_then(|it| reading::search(it, session, call)),
         "wait" => given(arguments).and_then(|it| waiting::wait(it, session, call)),
@@ -184,7 +185,7 @@ mod tests {
         assert!(instructions().as_str().unwrap().contains("ask"));
         let tools = list();
         let tools = tools.as_array().unwrap();
-        assert_eq!(tools.len(), 9);
+        assert_eq!(tools.len(), 10);
         for tool in tools {
             let name = tool["name"].as_str().unwrap();
             let mut described = properties(&tool["inputSchema"]);

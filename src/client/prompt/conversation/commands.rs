@@ -4,7 +4,9 @@ use std::io::{self, Write};
 
 use super::{Conversation, Flow, Person, add_listed_users};
 use crate::catalogue::{client, prompt};
-use crate::client::command::{inbox, parse_mailbox, reply, revoke, search, send, users};
+use crate::client::command::{
+    conversations, inbox, parse_mailbox, reply, revoke, search, send, users,
+};
 use crate::client::delivery::Text;
 use crate::client::exit::Exit;
 use crate::client::failure::{Failure, Refused};
@@ -18,9 +20,10 @@ use crate::client::{delivery, open_questions, password, question, verbs};
 use crate::model::{CursorName, MailboxName, Message, MessageId, SessionId, Token, UserName};
 use crate::protocol::arguments::{Ack, Fetch, FetchFrom, Passwd, Revoke, True};
 use crate::protocol::refusal::Code;
+use crate::protocol::reply::Conversation as Listed;
 use crate::terminal::text;
 
-/// The number of messages that `history` and `search` show.
+/// The number of messages that `history` and `search` show, and of conversations.
 const HISTORY_MESSAGES: usize = 20;
 
 impl Conversation {
@@ -59,6 +62,7 @@ impl Conversation {
             Line::History { with } => self.history(with, out)?,
             Line::Room { words } => self.room(words, out)?,
             Line::Search { query } => self.search(query, out)?,
+            Line::Conversations => self.conversations(out)?,
             Line::Unread => self.unread(out)?,
             Line::Whoami => {
                 let token = self.token()?;
@@ -289,6 +293,18 @@ impl Conversation {
         let show = |hits: &[_]| out.write_all(search::page(&mut layout, hits).as_bytes());
         let found = search::search(&mut self.link, token, query, HISTORY_MESSAGES, show)?;
         if found == 0 {
+            writeln!(out, "{}", client::no_messages())?;
+        }
+        Ok(())
+    }
+
+    fn conversations(&mut self, out: &mut dyn Write) -> Result<(), Failure> {
+        let token = self.token()?;
+        let show = |page: &[Listed]| {
+            let lines = conversations::columns(page, Clock::Local);
+            lines.iter().try_for_each(|line| writeln!(out, "{line}"))
+        };
+        if conversations::list(&mut self.link, token, HISTORY_MESSAGES, show)? == 0 {
             writeln!(out, "{}", client::no_messages())?;
         }
         Ok(())

@@ -238,6 +238,15 @@ macro_rules! page_sql {
     };
 }
 
+/// The messages with these ids.
+pub(in crate::store) const BY_IDS: &str = "
+    SELECT m.id, m.sent_at, s.name, coalesce(r.name, x.name), m.body, m.details
+      FROM chat.messages m
+      JOIN chat.users s ON s.id = m.sender_id
+      LEFT JOIN chat.users r ON r.id = m.mailbox_id
+      LEFT JOIN chat.rooms x ON x.id = -m.mailbox_id
+     WHERE m.id = ANY ($1)";
+
 /// Up to the newest message of a moment.
 const AFTER: &str = page_sql!(
     "SELECT * FROM chat.messages

@@ -2,7 +2,7 @@
 
 use postgres::Row;
 
-use crate::model::{CursorName, MailboxId, MailboxName, MessageId};
+use crate::model::{CursorName, MailboxId, MailboxName, MessageId, UserId};
 use crate::store::postgres::error::Result;
 use crate::store::postgres::operation::Query;
 use crate::store::postgres::operations::marks;
@@ -16,8 +16,24 @@ impl Query for CountUnread {
     fn query(&self, session: &mut Session) -> Result<Vec<UnreadFrom>> {
         let reading = Reading::find(session, self.reader, &CursorName::inbox())?;
         let seen = reading.position.unwrap_or(MessageId::ZERO);
-        let rows = session.query(
-            "SELECT u.name, c.count, c.newest, false
+        let mut unread = count_by_sender(session, self.reader, (seen, reading.head))?;
+        let parts = reading.parts(Wanted::Incoming { muted: false });
+        if !parts.is_empty() {
+            let marks = marks::of(session, self.reader, seen)?;
+            unread.extend(count_in_rooms(session, self, &reading, (seen, &marks, &parts))?);
+        }
+        Ok(unread)
+    }
+}
+
+/// Counts the messages for `reader` after `seen` that no mark covers, by sender.
+pub(in crate::store) fn count_by_sender(
+    session: &mut Session,
+    reader: UserId,
+    (seen, head): (MessageId, MessageId),
+) -> Result<Vec<UnreadFrom>> {
+    let rows = session.query(
+        "SELECT u.name, c.count, c.newest, false
                FROM (SELECT m.sender_id, count(*) AS count, min(m.id) AS oldest,
                             max(m.id) AS newest
                        FROM chat.messages m
@@ -27,16 +43,9 @@ impl Query for CountUnread {
                       GROUP BY m.sender_id) AS c
                JOIN chat.users u ON u.id = c.sender_id
               ORDER BY c.oldest",
-            &[&self.reader.0, &seen.0, &reading.head.0],
-        )?;
-        let mut unread: Vec<UnreadFrom> = rows.iter().map(unread_from).collect::<Result<_>>()?;
-        let parts = reading.parts(Wanted::Incoming { muted: false });
-        if !parts.is_empty() {
-            let marks = marks::of(session, self.reader, seen)?;
-            unread.extend(count_in_rooms(session, self, &reading, (seen, &marks, &parts))?);
-        }
-        Ok(unread)
-    }
+        &[&reader.0, &seen.0, &head.0],
+    )?;
+    rows.iter().map(unread_from).collect()
 }
 
 /// Counts the messages of each room after `seen`. Of each interval, it looks at one message more

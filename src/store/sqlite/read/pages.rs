@@ -299,7 +299,7 @@ impl Query for FindStart {
 }
 
 /// Counts the messages for `reader` after `seen` that no mark covers, by sender.
-fn count_by_sender(
+pub(super) fn count_by_sender(
     connection: &Connection,
     reader: UserId,
     (seen, marks): (MessageId, &Marks),
@@ -337,38 +337,68 @@ fn count_by_sender(
 /// is `None` if there are none.
 fn count_in_room(
     connection: &Connection,
-    (reader, name): (UserId, &UserName),
+    who: (UserId, &UserName),
     seen: MessageId,
     (room, part): (RoomName, Part),
 ) -> rusqlite::Result<Option<(MessageId, UnreadFrom)>> {
+    let mut counted = None::<(MessageId, UnreadFrom)>;
+    let more = visit_in_room(connection, who, (seen, part), false, |id, _| match &mut counted {
+        Some((_, unread)) => (unread.count, unread.newest) = (unread.count + 1, id),
+        None => {
+            let from = room.clone().into();
+            counted = Some((id, UnreadFrom { from, count: 1, newest: id, more: false }));
+        }
+    })?;
+    if let Some((_, unread)) = &mut counted {
+        unread.more = more;
+    }
+    Ok(counted)
+}
+
+/// Calls `count` for the messages of others in a room after `seen`, and says of each whether it
+/// mentions the reader, if that is wanted. Returns whether it has stopped before the end.
+pub(super) fn visit_in_room(
+    connection: &Connection,
+    (reader, name): (UserId, &UserName),
+    (seen, part): (MessageId, Part),
+    wants_mentions: bool,
+    mut count: impl FnMut(MessageId, bool),
+) -> rusqlite::Result<bool> {
     let mut merged = Merged::begin(connection, Direction::After(seen), vec![part])?;
     let mut find = connection.prepare_cached(
         "SELECT sender_id, CASE WHEN ?2 THEN body ELSE '' END FROM messages WHERE id = ?1",
     )?;
-    let (mut looked_at, mut counted) = (0, None::<(MessageId, UnreadFrom)>);
+    let mut looked_at = 0;
     while let Some(Next { id, only_mentions }) = merged.next()? {
         if looked_at >= ROOM_UNREAD_MAX {
-            if let Some((_, unread)) = &mut counted {
-                unread.more = true;
-            }
-            break;
+            return Ok(true);
         }
         looked_at += 1;
-        let mut rows = find.query(params![id.0, only_mentions])?;
+        let wants_body = only_mentions || wants_mentions;
+        let mut rows = find.query(params![id.0, wants_body])?;
         let Some(row) = rows.next()? else { continue };
-        let is_mention = || Ok::<_, rusqlite::Error>(mentions(row.get_ref(1)?.as_str()?, name));
-        if UserId(row.get(0)?) == reader || only_mentions && !is_mention()? {
-            continue;
-        }
-        match &mut counted {
-            Some((_, unread)) => (unread.count, unread.newest) = (unread.count + 1, id),
-            None => {
-                let from = room.clone().into();
-                counted = Some((id, UnreadFrom { from, count: 1, newest: id, more: false }));
-            }
+        let is_mention = wants_body && mentions(row.get_ref(1)?.as_str()?, name);
+        if UserId(row.get(0)?) != reader && (is_mention || !only_mentions) {
+            count(id, is_mention);
         }
     }
-    Ok(counted)
+    Ok(false)
+}
+
+/// The messages with these ids, in this order, as far as they fit. Also whether others are left.
+pub(super) fn messages_with(
+    connection: &Connection,
+    ids: impl IntoIterator<Item = MessageId>,
+    bounds: &PageBounds,
+) -> rusqlite::Result<(Vec<Message>, bool)> {
+    let mut page = PageBuilder::new(connection, bounds);
+    let mut find = connection.prepare_cached(ONE)?;
+    for id in ids {
+        if page.take(&mut find, id, None)?.is_break() {
+            break;
+        }
+    }
+    Ok((page.messages, page.more))
 }
 
 /// A page under construction. It ends when it is full or when the message log ends.

@@ -12,7 +12,10 @@ use crate::client::command::parse_mailbox;
 use crate::client::failure::Failure;
 use crate::client::verbs;
 use crate::model::{CursorName, MessageId};
-use crate::protocol::arguments::{Ack as AckRequest, Fetch, FetchFrom, Search as SearchRequest};
+use crate::protocol::arguments::{
+    Ack as AckRequest, Fetch, FetchFrom, ListConversations, Mark, Search as SearchRequest,
+};
+use crate::protocol::reply::Conversation;
 
 pub fn inbox(given: Selection, session: &Session) -> Result<Value, Failure> {
     if given.timeout_seconds.is_some() {
@@ -110,15 +113,60 @@ pub fn search(given: Search, session: &Session, call: &Call) -> Result<Value, Fa
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub struct Conversations {
+    before: Option<MessageId>,
+    limit: Option<usize>,
+}
+
+pub fn conversations(given: Conversations, session: &Session) -> Result<Value, Failure> {
+    let list = ListConversations { before: given.before, limit: limit(given.limit)? };
+    let found = session.run(|link, token| verbs::conversations(link, token, list.clone()))?;
+    let (mut page, mut kept) = (Page::default(), Vec::new());
+    for of in &found.conversations {
+        if !page.push(&of.last) {
+            break;
+        }
+        kept.push(of);
+    }
+    let is_cut = kept.len() < found.conversations.len();
+    let before = if is_cut { kept.last().map(|of| of.last.id) } else { found.before };
+    let last = page.into_messages();
+    let with_last = |(of, last): (&&Conversation, Value)| {
+        let mut of = json!({
+            "with": of.name().map(|name| name.to_string()),
+            "unread": of.unread,
+            "mentions": of.mentions,
+            "upto": of.upto,
+        });
+        of["last"] = last;
+        of
+    };
+    let all: Vec<Value> = kept.iter().zip(last).map(with_last).collect();
+    let mut result = json!({"conversations": all, "more": is_cut || found.more});
+    if let Some(before) = before {
+        result["before"] = json!(before);
+    }
+    Ok(result)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Ack {
     upto: MessageId,
+    with: Option<String>,
 }
 
 pub fn ack(given: Ack, session: &Session) -> Result<Value, Failure> {
+    let with = given.with.as_deref().map(parse_mailbox).transpose()?;
     session.run(|link, token| {
-        let cursor = CursorName::inbox();
-        let ack = AckRequest { cursor, upto: given.upto, rewind: false, dead: None };
-        let upto = verbs::ack(link, token, ack)?.upto;
+        let upto = match with.clone() {
+            Some(with) => verbs::mark(link, token, Mark { with, upto: given.upto })?.upto,
+            None => {
+                let cursor = CursorName::inbox();
+                let ack = AckRequest { cursor, upto: given.upto, rewind: false, dead: None };
+                verbs::ack(link, token, ack)?.upto
+            }
+        };
         let unread = verbs::unread(link, token)?.unread;
         Ok(json!({"upto": upto, "unread": unread}))
     })

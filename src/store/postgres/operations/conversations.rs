@@ -1,0 +1,177 @@
+//! Listing conversations.
+
+use std::collections::HashMap;
+
+use postgres::Row;
+
+use crate::model::{CursorName, MailboxId, Message, MessageId};
+use crate::store::postgres::error::Result;
+use crate::store::postgres::operation::Query;
+use crate::store::postgres::operations::{marks, pages, unread};
+use crate::store::postgres::reading::Reading;
+use crate::store::postgres::session::Session;
+use crate::store::types::conversations::{
+    CONVERSATION_MESSAGES_MAX, Candidates, Conversation, Conversations, ListConversations, Newest,
+};
+use crate::store::types::marks::Marks;
+use crate::store::types::rooms::{ROOM_UNREAD_MAX, RoomPart, Wanted};
+
+impl Query for ListConversations {
+    fn query(&self, session: &mut Session) -> Result<Conversations> {
+        let reading = Reading::find(session, self.reader, &CursorName::inbox())?;
+        let rooms = newest_in_rooms(session, &reading)?;
+        let (users, edge) = self.newest_by_sender(session, reading.head)?;
+        let candidates = Candidates { rooms, users, edge };
+        let (chosen, next) = candidates.choose(self.before, self.bounds.messages);
+        let (found, is_cut) = self.messages(session, &chosen)?;
+        let next = if is_cut { found.last().map(|(_, last)| last.id) } else { next };
+        let floor = reading.position.unwrap_or(MessageId::ZERO);
+        let marks = marks::of(session, self.reader, floor)?;
+        let by_user = unread::count_by_sender(session, self.reader, (floor, reading.head))?;
+        let by_user: HashMap<_, _> = by_user.into_iter().map(|of| (of.from, of.count)).collect();
+        let in_rooms = self.count_in_rooms(session, &reading, (floor, &marks), &found)?;
+        let conversations = found.into_iter().map(|(mailbox, last)| {
+            let (with, upto) = (last.conversation(), floor.max(marks.upto(mailbox)));
+            let of_user = || (by_user.get(&with).copied().unwrap_or(0), false, 0);
+            let (unread, more, mentions) = in_rooms.get(&mailbox).copied().unwrap_or_else(of_user);
+            Conversation { with, last, unread, more, mentions, upto }
+        });
+        Ok(Conversations { conversations: conversations.collect(), next })
+    }
+}
+
+/// The newest message of each room that the reader may read.
+fn newest_in_rooms(session: &mut Session, reading: &Reading) -> Result<Vec<Newest>> {
+    let parts = reading.parts(Wanted::All);
+    if parts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (mailboxes, after, upto) = ranges(&parts, MessageId::ZERO, reading.head);
+    let rows = session.query(
+        "SELECT r.mailbox_id, max(l.id)
+           FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS r (mailbox_id, after_id, upto_id)
+          CROSS JOIN LATERAL (SELECT m.id FROM chat.messages m
+                               WHERE m.mailbox_id = r.mailbox_id AND m.id > r.after_id
+                                 AND m.id <= r.upto_id
+                               ORDER BY m.id DESC LIMIT 1) AS l
+          GROUP BY r.mailbox_id",
+        &[&mailboxes, &after, &upto],
+    )?;
+    Ok(rows.iter().map(newest).collect())
+}
+
+fn newest(row: &Row) -> Newest {
+    (MailboxId(row.get(0)), MessageId(row.get(1)))
+}
+
+/// The intervals of rooms after `from` and up to `head`.
+fn ranges(parts: &[RoomPart], from: MessageId, head: MessageId) -> (Vec<i64>, Vec<i64>, Vec<i64>) {
+    let (mut mailboxes, mut after, mut upto) = (Vec::new(), Vec::new(), Vec::new());
+    for part in parts {
+        for range in &part.ranges {
+            mailboxes.push(MailboxId::from(part.room).0);
+            after.push(range.0.max(from).0);
+            upto.push(range.1.min(head).0);
+        }
+    }
+    (mailboxes, after, upto)
+}
+
+impl ListConversations {
+    /// The newest message of each user who has written to the reader, the newest first. Also the edge:
+    /// see [`Candidates`].
+    fn newest_by_sender(
+        &self,
+        session: &mut Session,
+        head: MessageId,
+    ) -> Result<(Vec<Newest>, Option<MessageId>)> {
+        let max = CONVERSATION_MESSAGES_MAX as i64;
+        let rows = session.query(
+            "WITH looked AS (SELECT m.id, m.sender_id,
+                                    row_number() OVER (ORDER BY m.id DESC) AS place
+                               FROM (SELECT id, sender_id FROM chat.messages
+                                      WHERE mailbox_id = $1 AND id < $2 AND id <= $3
+                                      ORDER BY id DESC LIMIT $4::bigint + 1) AS m)
+             SELECT l.sender_id, max(l.id), (SELECT min(e.id) FROM looked e WHERE e.place <= $4),
+                    (SELECT count(*) FROM looked)
+               FROM looked l WHERE l.place <= $4
+              GROUP BY l.sender_id ORDER BY 2 DESC",
+            &[&self.reader.0, &self.before.0, &head.0, &max],
+        )?;
+        let is_whole = |row: &&Row| row.get::<_, i64>(3) <= max;
+        let edge = rows.first().filter(|row| !is_whole(row)).map(|row| MessageId(row.get(2)));
+        Ok((rows.iter().map(newest).collect(), edge))
+    }
+
+    /// These messages, as far as they fit, and whether others are left.
+    fn messages(
+        &self,
+        session: &mut Session,
+        chosen: &[Newest],
+    ) -> Result<(Vec<(MailboxId, Message)>, bool)> {
+        let ids: Vec<i64> = chosen.iter().map(|(_, id)| id.0).collect();
+        let mut messages: HashMap<MessageId, Message> = HashMap::new();
+        for row in &session.query(pages::BY_IDS, &[&ids])? {
+            let message = pages::message(row)?;
+            messages.insert(message.id, message);
+        }
+        let (mut found, mut size) = (Vec::new(), 0);
+        for &(mailbox, id) in chosen {
+            let Some(message) = messages.remove(&id) else { continue };
+            size += (self.bounds.measure)(&message);
+            if size > self.bounds.size && !found.is_empty() {
+                return Ok((found, true));
+            }
+            found.push((mailbox, message));
+        }
+        Ok((found, false))
+    }
+
+    /// What is unread in the rooms of the page: how many, whether there may be more, and mentions.
+    /// Each room counts as [`unread`] counts it.
+    fn count_in_rooms(
+        &self,
+        session: &mut Session,
+        reading: &Reading,
+        (floor, marks): (MessageId, &Marks),
+        page: &[(MailboxId, Message)],
+    ) -> Result<HashMap<MailboxId, (usize, bool, usize)>> {
+        let mut parts = reading.parts(Wanted::Incoming { muted: false });
+        parts.retain(|part| page.iter().any(|(mailbox, _)| *mailbox == part.room.into()));
+        let only_mentions: HashMap<MailboxId, bool> =
+            parts.iter().map(|part| (part.room.into(), part.only_mentions)).collect();
+        let (mut mailboxes, mut after, mut upto) = (Vec::new(), Vec::new(), Vec::new());
+        for part in &parts {
+            let from = floor.max(marks.upto(part.room.into()));
+            let of_room = ranges(std::slice::from_ref(part), from, reading.head);
+            mailboxes.extend(of_room.0);
+            after.extend(of_room.1);
+            upto.extend(of_room.2);
+        }
+        let name = reading.name.as_ref().map_or("", |name| name.as_str());
+        let rows = session.query(
+            "SELECT r.mailbox_id, m.id, m.sender_id <> $4, chat.mentions(m.body, $5)
+               FROM unnest($1::bigint[], $2::bigint[], $3::bigint[])
+                    AS r (mailbox_id, after_id, upto_id)
+              CROSS JOIN LATERAL (SELECT l.id, l.sender_id, l.body FROM chat.messages l
+                                   WHERE l.mailbox_id = r.mailbox_id AND l.id > r.after_id
+                                     AND l.id <= r.upto_id
+                                   ORDER BY l.id LIMIT $6::bigint + 1) AS m
+              ORDER BY r.mailbox_id, m.id",
+            &[&mailboxes, &after, &upto, &self.reader.0, &name, &(ROOM_UNREAD_MAX as i64)],
+        )?;
+        let mut counted: HashMap<MailboxId, (usize, bool, usize)> = HashMap::new();
+        counted.extend(only_mentions.keys().map(|room| (*room, (0, false, 0))));
+        for of_room in rows.chunk_by(|one, other| one.get::<_, i64>(0) == other.get::<_, i64>(0)) {
+            let room = MailboxId(of_room[0].get(0));
+            let wants_mentions = only_mentions.get(&room).copied().unwrap_or(false);
+            let looked_at = &of_room[..of_room.len().min(ROOM_UNREAD_MAX)];
+            let is_unread = |row: &&Row| row.get(2) && (!wants_mentions || row.get(3));
+            let count = looked_at.iter().filter(is_unread).count();
+            let mentions = looked_at.iter().filter(is_unread).filter(|row| row.get(3)).count();
+            let more = of_room.len() > ROOM_UNREAD_MAX && count > 0;
+            counted.insert(room, (count, more, mentions));
+        }
+        Ok(counted)
+    }
+}
