@@ -179,7 +179,7 @@ fn as_nobody(program: &Path) -> Command {
 /// Copies the program to a place where every user can run it.
 fn put_program(folder: &Path) -> PathBuf {
     let program = folder.join("chat-server");
-    fs::copy(env!("CARGO_BIN_EXE_chat-server"), &program).expect("a copy");
+    operator::copy_program(&program);
     for path in [folder, &program] {
         fs::set_permissions(path, Permissions::from_mode(0o755)).expect("a mode");
     }

@@ -131,6 +131,7 @@ const COMMANDS: &[OnPostgres] = &[
     ("room", &["list"], None),
     ("message", &["purge", "--older-than", "1d", "--dry-run"], None),
     ("session", &["list"], None),
+    ("token", &["list"], None),
     ("seed", &["-"], None),
     ("stats", &[], None),
     ("healthcheck", &[], Some((78, "--admin-socket"))),

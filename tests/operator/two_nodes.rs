@@ -11,6 +11,7 @@ use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
 
 use crate::support::cli::{Home, Outcome, outcome};
+use crate::support::operator;
 use crate::support::postgres::programs;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/contrib/postgres/try-two-nodes");
@@ -21,7 +22,7 @@ const NOBODY: u32 = 65534;
 fn place() -> TempDir {
     let place = TempDir::new().expect("a temporary folder");
     let server = place.path().join("chat-server");
-    fs::copy(env!("CARGO_BIN_EXE_chat-server"), &server).expect("a copy");
+    operator::copy_program(&server);
     fs::copy(SCRIPT, place.path().join("script")).expect("a copy");
     for path in [place.path(), &server] {
         fs::set_permissions(path, Permissions::from_mode(0o755)).expect("our own");

@@ -47,3 +47,11 @@ pub fn add_user(database: &Path, name: &str, password: &str) {
     let outcome = run_with_input(database, &["user", "add", name], &format!("{password}\n"));
     assert_eq!(outcome.code, 0, "{name} is added: {outcome:?}");
 }
+
+/// Copies `chat-server`. Another program copies it: a process that another test starts meanwhile
+/// would inherit our open file, and a file that is open for writing cannot be executed.
+pub fn copy_program(to: &Path) {
+    let mut copy = Command::new("cp");
+    let copied = copy.arg(env!("CARGO_BIN_EXE_chat-server")).arg(to).status().expect("cp");
+    assert!(copied.success(), "{copied}");
+}
