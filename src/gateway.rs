@@ -7,6 +7,7 @@ mod call;
 mod encoded_word;
 mod fields;
 mod hooks;
+mod kind;
 mod message;
 mod names;
 mod publish;
@@ -21,12 +22,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use tokio::sync::{Semaphore, watch};
 
 use crate::adjustable::Adjustable;
+use crate::protocol::refusal::Code;
 use crate::server::Proxies;
 use crate::service::Service;
+use refused::Refused;
 use sign_in::SignIns;
+
+pub use kind::{KINDS, kind};
 
 /// The most pages of the store at a time, each of 1 MiB at most, that become the text of a response.
 const PAGES_MAX: usize = 8;
@@ -48,6 +55,11 @@ pub struct Options {
     pub heartbeat: Adjustable<Duration>,
     /// The proxies that name their client in `X-Forwarded-For`.
     pub proxies: Proxies,
+}
+
+/// The response to a request that does not come to the paths.
+pub fn refusal(status: StatusCode, why: String) -> Response {
+    Refused::new(status, Code::BadRequest, why).into_response()
 }
 
 impl Gateway {

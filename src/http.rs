@@ -9,6 +9,7 @@ mod connections;
 mod hosts;
 mod pace;
 mod site;
+mod traffic;
 
 use std::future::Future;
 use std::io;
@@ -25,6 +26,7 @@ use connections::Connections;
 pub use answer::text;
 pub use hosts::Hosts;
 pub use site::{Crowd, Peer, Site};
+pub use traffic::Traffic;
 
 /// How long accepting pauses when the system cannot accept another connection.
 const BACK_OFF: Duration = Duration::from_millis(200);

@@ -18,6 +18,7 @@ use std::time::{Duration, SystemTime};
 use axum::Router;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
+use crate::http::Traffic;
 use crate::log::Log;
 use crate::server;
 use crate::service::Service;
@@ -39,6 +40,8 @@ pub struct Sources {
     pub service: Arc<Service>,
     /// The server's metrics.
     pub server: Arc<server::Metrics>,
+    /// The requests over HTTP.
+    pub http: Arc<Traffic>,
     /// The server log, whose queue is reported.
     pub log: Log,
 }

@@ -30,7 +30,7 @@ use mailbox::Mailbox;
 use worker::Worker;
 
 pub use administration::{Administration, Stopping};
-pub use admission::{Admission, Permit};
+pub use admission::{Admission, Full, Permit};
 pub use close::CloseReason;
 pub use connection::{CONNECTION_BYTES_MAX, STRANGER_BYTES_MAX};
 pub use identity::{Identity, IdentityError, Shown};

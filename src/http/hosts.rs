@@ -1,18 +1,23 @@
 //! The host names of a site, and whether a request is addressed to one of them.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use axum::http::header::HOST;
 use axum::http::request::Parts;
 use axum::http::{StatusCode, Version};
 
+use crate::server::Identity;
+
 /// The host names that a site answers to. The check defeats DNS rebinding: a web page on a foreign
 /// name must not read the site after that name changes to this machine's address. Requests to an IP
 /// address are always allowed, because no such page can have one as its name.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Hosts {
     /// The names besides `localhost`.
     pub names: Vec<String>,
+    /// The certificate, whose names count too. A renewed one may have others.
+    pub certificate: Option<Arc<Identity>>,
     /// The option that adds a name.
     pub option: &'static str,
 }
@@ -64,8 +69,12 @@ impl Hosts {
                 .split_once('.')
                 .is_some_and(|(label, of)| !label.is_empty() && of.eq_ignore_ascii_case(rest)),
         };
-        let named = || self.names.iter().any(is_named);
-        local || matches!(host.parse(), Ok(IpAddr::V4(_))) || named()
+        let certified =
+            || self.certificate.as_ref().is_some_and(|it| it.names().iter().any(is_named));
+        local
+            || matches!(host.parse(), Ok(IpAddr::V4(_)))
+            || self.names.iter().any(is_named)
+            || certified()
     }
 }
 
@@ -86,7 +95,7 @@ mod tests {
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
         let names = vec!["chat.example".to_owned(), "*.wild.example".to_owned()];
-        let hosts = Hosts { names, option: "--metrics-host" };
+        let hosts = Hosts { names, certificate: None, option: "--metrics-host" };
         hosts.check(&parts).map_err(|(status, _)| status.as_u16())
     }
 

@@ -7,11 +7,11 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{CACHE_CONTROL, CONNECTION, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderName, HeaderValue, Response, Version};
+use axum::http::{HeaderName, HeaderValue, Response, StatusCode, Version};
 use tower_service::Service;
 
-use super::answer::text;
 use super::hosts::Hosts;
+use super::traffic::Traffic;
 use crate::server::{Admission, Identity};
 
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
@@ -23,6 +23,10 @@ pub struct Site {
     pub router: Router,
     /// The names it answers to.
     pub hosts: Hosts,
+    /// The response to a request that does not come to the routes.
+    pub refusal: fn(StatusCode, String) -> Response<Body>,
+    /// Counts the requests.
+    pub traffic: Option<Arc<Traffic>>,
     /// The certificate, if its connections use TLS.
     pub identity: Option<Arc<Identity>>,
     /// The number of its connections.
@@ -53,8 +57,9 @@ impl Site {
     pub(super) async fn answer(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
         let version = request.version();
         let (mut parts, body) = request.into_parts();
+        let traffic = self.traffic.as_deref().map(|it| (it, it.kind(parts.uri.path())));
         let mut response = match self.hosts.check(&parts) {
-            Err((status, why)) => text(status, why),
+            Err((status, why)) => (self.refusal)(status, why),
             Ok(()) => {
                 parts.extensions.insert(peer);
                 let request = Request::from_parts(parts, body);
@@ -65,6 +70,9 @@ impl Site {
                 }
             }
         };
+        if let Some((traffic, kind)) = traffic {
+            traffic.note(kind, response.status());
+        }
         let headers = response.headers_mut();
         let mut default = |name: HeaderName, value| {
             headers.entry(name).or_insert(HeaderValue::from_static(value));

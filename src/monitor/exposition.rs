@@ -28,6 +28,7 @@ pub(super) fn render(sources: &Sources, totals: Totals, started_at: SystemTime) 
     let mut page = Page::default();
     about_connections(&mut page, sources);
     about_requests(&mut page, sources);
+    about_http(&mut page, sources);
     about_users(&mut page, sources, totals);
     about_queues(&mut page, sources);
     about_writing(&mut page, sources);
@@ -110,6 +111,19 @@ fn about_requests(page: &mut Page, sources: &Sources) {
     page.sample(&[], sources.service.metrics().sessions_displaced.get());
     page.counter("chat_messages_stored_total", "Messages stored: one for each recipient.");
     page.sample(&[], sources.service.metrics().messages.get());
+}
+
+fn about_http(page: &mut Page, sources: &Sources) {
+    page.counter(
+        "chat_http_requests_total",
+        "Requests over HTTP, by kind and by the class of the status. A stream counts at its begin.",
+    );
+    for (kind, class, count) in sources.http.counts() {
+        // Most classes are impossible for a kind.
+        if class == "2xx" || count > 0 {
+            page.sample(&[("kind", kind), ("status", class)], count);
+        }
+    }
 }
 
 fn about_users(page: &mut Page, sources: &Sources, totals: Totals) {

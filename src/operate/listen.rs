@@ -100,15 +100,11 @@ pub(super) fn identity(arguments: &ServeArguments) -> Result<Option<Arc<Identity
 /// A host name that the certificate is valid for, if there is one.
 pub(super) fn name_shown(arguments: &ServeArguments) -> Option<String> {
     let is_host = |name: &String| !name.contains('*') && name.parse::<IpAddr>().is_err();
-    names_shown(arguments).into_iter().find(is_host)
-}
-
-/// All names that the certificate is valid for.
-pub(super) fn names_shown(arguments: &ServeArguments) -> Vec<String> {
     let (Some(certificate), Some(key)) = (&arguments.tls_cert, &arguments.tls_key) else {
-        return Vec::new();
+        return None;
     };
-    Identity::load(certificate, key).map_or_else(|_| Vec::new(), |(_, shown)| shown.facts.names)
+    let (_, shown) = Identity::load(certificate, key).ok()?;
+    shown.facts.names.into_iter().find(is_host)
 }
 
 /// Logs the certificate that clients see, and whether its dates are valid.

@@ -94,7 +94,14 @@ fn serve(
     let server = Server::start(listeners, &service, &options).map_err(no_threads)?;
     let administration = administer(admin, &path, &service, &server);
     let metrics = server.metrics();
-    let parts = web::Parts { arguments, limits: &limits, service: &service, server: metrics, log };
+    let parts = web::Parts {
+        arguments,
+        limits: &limits,
+        service: &service,
+        server: metrics,
+        identity,
+        log,
+    };
     let web = Web::start(web, &parts).map_err(no_threads)?;
     announce(server.places(), &web, arguments.ready_file.as_deref(), log)?;
     let manager = Manager::of_environment();

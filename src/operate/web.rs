@@ -39,6 +39,8 @@ pub(super) struct Parts<'a> {
     pub(super) limits: &'a Limits,
     pub(super) service: &'a Arc<Service>,
     pub(super) server: Arc<Metrics>,
+    /// The certificate, if there is one.
+    pub(super) identity: Option<Arc<Identity>>,
     pub(super) log: &'a Log,
 }
 
@@ -126,7 +128,7 @@ impl Web {
     /// `check` lets no socket come here.
     pub(super) fn start(bound: Bound, parts: &Parts<'_>) -> io::Result<Self> {
         let _ = (bound.http, bound.metrics, parts.arguments, parts.limits);
-        let _ = (parts.service, &parts.server, parts.log);
+        let _ = (parts.service, &parts.server, &parts.identity, parts.log);
         Ok(Self {})
     }
 

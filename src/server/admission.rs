@@ -21,6 +21,15 @@ struct Counts {
     by_address: HashMap<IpAddr, usize>,
 }
 
+/// Which connections must end before another one is admitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Full {
+    /// Any.
+    InAll,
+    /// One of the same address.
+    OfAddress,
+}
+
 /// A counted connection. Dropping it uncounts the connection.
 pub struct Permit {
     counts: Arc<Mutex<Counts>>,
@@ -38,18 +47,29 @@ impl Admission {
     /// Counts a connection from `address`, if the limits allow it. Without an address only the
     /// total limit applies.
     pub fn admit(&self, address: Option<IpAddr>) -> Option<Permit> {
+        self.try_admit(address).ok()
+    }
+
+    /// [`Self::admit`], with the limit that does not allow it.
+    ///
+    /// # Errors
+    /// The limit of the address comes first: an address at its own limit is no reason to end the
+    /// connections of others.
+    pub fn try_admit(&self, address: Option<IpAddr>) -> Result<Permit, Full> {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if counts.all >= self.max.get() {
-            return None;
+        let of_address = |address| counts.by_address.get(&address).copied().unwrap_or_default();
+        if address.is_some_and(|address| of_address(address) >= self.per_address_max.get()) {
+            return Err(Full::OfAddress);
         }
-        if let Some(address) = address
-            && !counts.add(address, self.per_address_max.get())
-        {
-            return None;
+        if counts.all >= self.max.get() {
+            return Err(Full::InAll);
+        }
+        if let Some(address) = address {
+            *counts.by_address.entry(address).or_default() += 1;
         }
         counts.all += 1;
         let per_address_max = self.per_address_max.clone();
-        Some(Permit { counts: Arc::clone(&self.counts), per_address_max, address })
+        Ok(Permit { counts: Arc::clone(&self.counts), per_address_max, address })
     }
 }
 
@@ -110,6 +130,18 @@ mod tests {
         assert!(admission.admit(Some(far)).is_some());
         drop(_second);
         assert!(admission.counts.lock().unwrap().by_address.is_empty());
+    }
+
+    #[test]
+    fn address_at_its_own_limit_is_told_so_even_if_all_places_are_taken() {
+        let admission = Admission::new(2.into(), 1.into());
+        let (far, farther) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
+        let _one = admission.admit(Some(far)).unwrap();
+        assert_eq!(admission.try_admit(Some(far)).err(), Some(Full::OfAddress));
+        let _two = admission.admit(None).unwrap();
+        assert_eq!(admission.try_admit(Some(far)).err(), Some(Full::OfAddress));
+        assert_eq!(admission.try_admit(Some(farther)).err(), Some(Full::InAll));
+        assert_eq!(admission.try_admit(None).err(), Some(Full::InAll));
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub struct Identity {
 struct Configs {
     line: Arc<ServerConfig>,
     http: Arc<ServerConfig>,
+    /// The names that the certificate is valid for.
+    names: Arc<[String]>,
 }
 
 /// A certificate that the server presents to clients.
@@ -85,7 +87,8 @@ impl Identity {
         let (line, shown) = read(certificate, key)?;
         let mut http = ServerConfig::clone(&line);
         http.alpn_protocols = HTTP_VERSIONS.map(<[u8]>::to_vec).into();
-        let configs = Configs { line, http: Arc::new(http) };
+        let names = shown.facts.names.clone().into();
+        let configs = Configs { line, http: Arc::new(http), names };
         Ok((Self { configs: Mutex::new(configs) }, shown))
     }
 
@@ -102,6 +105,11 @@ impl Identity {
     /// The TLS configuration of new connections that speak HTTP. It offers the client the versions.
     pub fn http_config(&self) -> Arc<ServerConfig> {
         self.configs().http
+    }
+
+    /// The names that the certificate is valid for now.
+    pub fn names(&self) -> Arc<[String]> {
+        self.configs().names
     }
 
     fn configs(&self) -> Configs {

@@ -71,6 +71,37 @@ fn metrics_are_exactly_the_documented_ones() {
 }
 
 #[test]
+fn requests_over_http_are_counted_by_kind_and_class() {
+    let server = Server::start_with(&["--metrics", "127.0.0.1:0", "--http", "127.0.0.1:0"]);
+    let token = format!("Bearer {}", server.log_in("paff"));
+    let request = |path: &str, body: &str| {
+        let fields = [("Authorization", token.as_str())];
+        http::send(server.http(), path, &fields, body).status
+    };
+    assert_eq!(request("POST /neko", "hai"), 200);
+    assert_eq!(request("GET /neko/publish?message=hai", ""), 200);
+    assert_eq!(request("POST /nobody", "hai"), 404);
+    assert_eq!(request("GET /inbox/json?poll=1", ""), 200);
+    assert_eq!(request("POST /inbox/ack?upto=1", ""), 200);
+    assert_eq!(request("GET /v1/health", ""), 200);
+    assert_eq!(request("GET /a/b/c", ""), 404);
+    let scrape = scrape(&server);
+    for (kind, status, count) in [
+        ("publish", "2xx", 2.0),
+        ("publish", "4xx", 1.0),
+        ("read", "2xx", 1.0),
+        ("ack", "2xx", 1.0),
+        ("health", "2xx", 1.0),
+        ("other", "4xx", 1.0),
+    ] {
+        let labels = [("kind", kind), ("status", status)];
+        assert_eq!(scrape.value("chat_http_requests_total", &labels), count, "{kind} {status}");
+    }
+    let all = &scrape.families["chat_http_requests_total"].samples;
+    assert_eq!(all.iter().map(|sample| sample.value).sum::<f64>(), 7.0, "and no other");
+}
+
+#[test]
 fn work_is_counted() {
     let server = Server::start_with(METRICS);
     let mut paff = server.connect();

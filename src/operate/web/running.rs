@@ -8,9 +8,8 @@ use std::time::Instant;
 
 use super::{Bound, Parts, Url};
 use crate::gateway::{self, Gateway};
-use crate::http::{Crowd, Hosts, HttpServer, Serving, Site};
+use crate::http::{self, Crowd, Hosts, HttpServer, Serving, Site, Traffic};
 use crate::monitor::{CONNECTIONS_MAX, Monitor, Sources};
-use crate::operate::listen;
 use crate::server::{Admission, Proxies};
 
 /// The most threads: the work is the service's, which has threads of its own.
@@ -35,10 +34,12 @@ impl Running {
         let processors = thread::available_parallelism().map_or(1, |count| count.get());
         let threads = if http.is_empty() { 1 } else { processors.div_ceil(2).min(THREADS_MAX) };
         let server = HttpServer::start(threads)?;
-        let monitor = metrics.map(|listener| monitor(&server, listener, parts)).transpose()?;
+        let traffic = Arc::new(Traffic::new(&gateway::KINDS, gateway::kind));
+        let monitor = metrics.map(|listener| monitor(&server, listener, parts, &traffic));
+        let monitor = monitor.transpose()?;
         let mut running = Self { server, monitor, gateway: None, http: Vec::new() };
         if !http.is_empty() {
-            running.serve_users(http, parts)?;
+            running.serve_users(http, parts, &traffic)?;
         }
         Ok(Some(running))
     }
@@ -76,13 +77,17 @@ impl Running {
         &mut self,
         bound: Vec<(TcpListener, Option<Arc<crate::server::Identity>>)>,
         parts: &Parts<'_>,
+        traffic: &Arc<Traffic>,
     ) -> io::Result<()> {
         let (arguments, limits) = (parts.arguments, parts.limits);
         let proxies = Proxies::new(&arguments.proxy_protocol);
         let options = gateway::Options { heartbeat: limits.heartbeat.clone(), proxies };
         let gateway = Gateway::new(Arc::clone(parts.service), options);
-        let mut names = arguments.http_host.clone();
-        names.extend(listen::names_shown(arguments));
+        let hosts = Hosts {
+            names: arguments.http_host.clone(),
+            certificate: parts.identity.clone(),
+            option: "--http-host",
+        };
         let admission = Admission::new(
             limits.connections_max.clone(),
             limits.connections_per_address_max.clone(),
@@ -91,7 +96,9 @@ impl Running {
             let is_encrypted = identity.is_some();
             let site = Site {
                 router: gateway.router(),
-                hosts: Hosts { names: names.clone(), option: "--http-host" },
+                hosts: hosts.clone(),
+                refusal: gateway::refusal,
+                traffic: Some(Arc::clone(traffic)),
                 identity,
                 admission: admission.clone(),
                 crowd: Crowd::Refuse,
@@ -107,12 +114,20 @@ fn monitor(
     server: &HttpServer,
     listener: TcpListener,
     parts: &Parts<'_>,
+    traffic: &Arc<Traffic>,
 ) -> io::Result<(Arc<Monitor>, Serving)> {
     let (service, log) = (Arc::clone(parts.service), parts.log.clone());
-    let monitor = Monitor::new(Sources { service, server: Arc::clone(&parts.server), log })?;
+    let (server_metrics, http) = (Arc::clone(&parts.server), Arc::clone(traffic));
+    let monitor = Monitor::new(Sources { service, server: server_metrics, http, log })?;
     let site = Site {
         router: monitor.router(),
-        hosts: Hosts { names: parts.arguments.metrics_host.clone(), option: "--metrics-host" },
+        hosts: Hosts {
+            names: parts.arguments.metrics_host.clone(),
+            certificate: None,
+            option: "--metrics-host",
+        },
+        refusal: |status, why| http::text(status, why),
+        traffic: None,
         identity: None,
         admission: Admission::new(CONNECTIONS_MAX.into(), CONNECTIONS_MAX.into()),
         crowd: Crowd::ReplaceOldest,

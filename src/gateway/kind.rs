@@ -1,0 +1,40 @@
+//! The kinds of requests, by which they are counted.
+
+/// All kinds.
+pub const KINDS: [&str; 5] = ["publish", "read", "ack", "health", "other"];
+
+/// The kind of a request for this path.
+pub fn kind(path: &str) -> &'static str {
+    let mut segments = path.strip_prefix('/').unwrap_or(path).split('/');
+    match (segments.next(), segments.next(), segments.next()) {
+        (Some(_), None, _) | (Some(_), Some("publish" | "send" | "trigger"), None) => "publish",
+        (Some(_), Some("json" | "sse" | "raw"), None) => "read",
+        (Some(_), Some("ack"), None) => "ack",
+        (Some("v1"), Some("health"), None) => "health",
+        _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_path_has_one_of_the_kinds() {
+        for (path, expected) in [
+            ("/", "publish"),
+            ("/neko", "publish"),
+            ("/%23build", "publish"),
+            ("/neko/trigger", "publish"),
+            ("/inbox/sse", "read"),
+            ("/inbox/ack", "ack"),
+            ("/v1/health", "health"),
+            ("/v1/other", "other"),
+            ("/inbox/sse/more", "other"),
+            ("*", "publish"),
+        ] {
+            assert_eq!(kind(path), expected, "{path}");
+            assert!(KINDS.contains(&expected));
+        }
+    }
+}
