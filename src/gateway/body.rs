@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 use axum::http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt, Limited};
 
@@ -19,6 +19,12 @@ pub(super) async fn read(headers: &HeaderMap, body: Body, max: usize) -> Result<
         && encoding != "identity"
     {
         let why = "Content-Encoding: send the body as it is";
+        return Err(Refused::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::BadArgument, why));
+    }
+    // Whoever reads the connection undoes the last coding only, which is `chunked`.
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    if !codings.all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+        let why = "Transfer-Encoding: send the body as it is, or chunked";
         return Err(Refused::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::BadArgument, why));
     }
     let told = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
@@ -43,7 +49,7 @@ pub(super) async fn read(headers: &HeaderMap, body: Body, max: usize) -> Result<
     })
 }
 
-fn too_long(max: usize) -> Refused {
+pub(super) fn too_long(max: usize) -> Refused {
     let why = format!("the body is longer than {max} bytes");
     Refused::new(StatusCode::PAYLOAD_TOO_LARGE, Code::TooLong, why)
 }

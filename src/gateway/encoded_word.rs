@@ -17,9 +17,9 @@ pub(super) fn decode(value: &[u8]) -> Option<String> {
             text.push_str(before);
         }
         match word(&rest[begin..]) {
-            Some((decoded, length)) => {
-                text.push_str(&decoded?);
-                rest = &rest[begin + length..];
+            Some(word) => {
+                text.push_str(&word.decoded?);
+                rest = &rest[begin + word.length..];
                 was_word = true;
             }
             None => {
@@ -33,9 +33,16 @@ pub(super) fn decode(value: &[u8]) -> Option<String> {
     Some(text)
 }
 
-/// The encoded word at the start of a text, and its length. The inner `None` is a word that cannot
-/// be decoded.
-fn word(text: &str) -> Option<(Option<String>, usize)> {
+/// An encoded word.
+struct Word {
+    /// Its text. `None` if it is in another character set, or broken.
+    decoded: Option<String>,
+    /// Its length in the value.
+    length: usize,
+}
+
+/// The encoded word at the start of a text, if there is one.
+fn word(text: &str) -> Option<Word> {
     let inside = text.strip_prefix("=?")?;
     let (charset, rest) = inside.split_once('?')?;
     let (encoding, rest) = rest.split_once('?')?;
@@ -53,7 +60,7 @@ fn word(text: &str) -> Option<(Option<String>, usize)> {
         _ => None,
     };
     let decoded = bytes.filter(|_| is_utf_8).and_then(|bytes| String::from_utf8(bytes).ok());
-    Some((decoded, length))
+    Some(Word { decoded, length })
 }
 
 /// Decodes the encoding Q: `_` is a space, `=41` an A.

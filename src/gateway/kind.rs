@@ -1,12 +1,13 @@
 //! The kinds of requests, by which they are counted.
 
 /// All kinds.
-pub const KINDS: [&str; 5] = ["publish", "read", "ack", "health", "other"];
+pub const KINDS: [&str; 6] = ["publish", "hook", "read", "ack", "health", "other"];
 
 /// The kind of a request for this path.
 pub fn kind(path: &str) -> &'static str {
     let mut segments = path.strip_prefix('/').unwrap_or(path).split('/');
     match (segments.next(), segments.next(), segments.next()) {
+        (Some("hooks"), Some(_), None) => "hook",
         (Some(_), None, _) | (Some(_), Some("publish" | "send" | "trigger"), None) => "publish",
         (Some(_), Some("json" | "sse" | "raw"), None) => "read",
         (Some(_), Some("ack"), None) => "ack",
@@ -26,6 +27,7 @@ mod tests {
             ("/neko", "publish"),
             ("/%23build", "publish"),
             ("/neko/trigger", "publish"),
+            ("/hooks/secret", "hook"),
             ("/inbox/sse", "read"),
             ("/inbox/ack", "ack"),
             ("/v1/health", "health"),

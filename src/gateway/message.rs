@@ -13,6 +13,7 @@ pub(super) struct Event<'a> {
     /// Seconds since 1970.
     time: i64,
     event: &'static str,
+    /// The name of the mailbox. That of a room begins with `#`, so it is no user's.
     topic: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     from: Option<&'a UserName>,
@@ -43,7 +44,7 @@ impl<'a> Event<'a> {
             id: id.0.to_string(),
             time: seconds(at),
             event: "message",
-            topic: topic(to),
+            topic: to.as_str(),
             from,
             message: Some(text),
             title: details.and_then(|details| details.title.as_ref()),
@@ -94,11 +95,6 @@ impl<'a> Event<'a> {
         // Every value of it has a form in JSON.
         serde_json::to_string(self).unwrap_or_default()
     }
-}
-
-/// The name that clients use for a mailbox: a room's is without the `#`, which a URL cannot have.
-fn topic(name: &MailboxName) -> &str {
-    name.as_str().trim_start_matches('#')
 }
 
 fn seconds(at: Timestamp) -> i64 {

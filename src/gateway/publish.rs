@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -14,12 +14,12 @@ use smallvec::smallvec;
 use super::call::act;
 use super::fields::{Fields, unsupported_field};
 use super::message::Event;
-use super::names::mailbox;
+use super::names::{Mailboxes, Name};
 use super::refused::Refused;
 use super::sign_in::Caller;
 use super::{Gateway, body};
 use crate::http::Peer;
-use crate::model::{BODY_BYTES_MAX, Body as Text, Details, Key, MailboxName, Priority, Tag, Tags};
+use crate::model::{BODY_BYTES_MAX, Body as Text, Details, Key, Priority, Tag, Tags};
 use crate::protocol::arguments::Post;
 use crate::protocol::command::Action;
 use crate::protocol::framing::LINE_BYTES_MAX;
@@ -29,6 +29,9 @@ use crate::protocol::reply::{Posted, Reply};
 /// The text of a message without one, as ntfy has it.
 const NO_TEXT: &str = "triggered";
 
+/// The line breaks at the end of a body, which do not count as text.
+const LINE_BREAKS_MAX: usize = 1024;
+
 const MESSAGE_ID: HeaderName = HeaderName::from_static("x-message-id");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
@@ -36,28 +39,28 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 pub(super) async fn text(
     State(gateway): State<Arc<Gateway>>,
     Extension(peer): Extension<Peer>,
-    Path(name): Path<String>,
+    Name(name): Name,
     uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refused> {
     let caller = gateway.caller(&headers, peer).await?;
     let fields = Fields::of_publish(&headers, &uri)?;
-    let body = body::read(&headers, body, BODY_BYTES_MAX).await?;
+    let body = body::read(&headers, body, BODY_BYTES_MAX + LINE_BREAKS_MAX).await?;
     let text = match (body.trim_end_matches(['\r', '\n']), fields.get("message")) {
         ("", message) => message.map_or(NO_TEXT.to_owned(), unescaped),
         (text, None) => text.to_owned(),
         (_, Some(_)) => return Err(Refused::bad("message: the body has the text already")),
     };
     let details = details(&fields)?;
-    publish(&gateway, caller, &headers, mailbox(&name)?, &text, details).await
+    publish(&gateway, caller, &headers, &name, &text, details).await
 }
 
 /// `GET /NAME/publish?message=…`. A browser could be made to send it, so it takes a token only.
 pub(super) async fn by_query(
     State(gateway): State<Arc<Gateway>>,
     Extension(peer): Extension<Peer>,
-    Path(name): Path<String>,
+    Name(name): Name,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
@@ -69,7 +72,7 @@ pub(super) async fn by_query(
     let fields = Fields::of_publish(&headers, &uri)?;
     let text = fields.get("message").map_or(NO_TEXT.to_owned(), unescaped);
     let details = details(&fields)?;
-    publish(&gateway, caller, &headers, mailbox(&name)?, &text, details).await
+    publish(&gateway, caller, &headers, &name, &text, details).await
 }
 
 /// A message as JSON.
@@ -81,7 +84,7 @@ struct Json {
     #[serde(default)]
     title: Option<String>,
     #[serde(default)]
-    priority: Option<Priority>,
+    priority: Value,
     #[serde(default)]
     tags: Option<Tags>,
     #[serde(default)]
@@ -115,35 +118,55 @@ pub(super) async fn json(
     let head = details(&fields)?;
     let details = Details {
         title: title.or(head.title),
-        priority: json.priority.unwrap_or(head.priority),
+        priority: json_priority(&json.priority)?.unwrap_or(head.priority),
         tags: json.tags.filter(|tags| !tags.is_empty()).unwrap_or(head.tags),
         click: click.or(head.click),
         reply_to: None,
     };
     let message = given(json.message).or(fields.get("message").map(unescaped));
     let text = message.unwrap_or_else(|| NO_TEXT.to_owned());
-    publish(&gateway, caller, &headers, mailbox(&json.topic)?, &text, details).await
+    publish(&gateway, caller, &headers, &json.topic, &text, details).await
 }
 
 async fn publish(
     gateway: &Gateway,
     caller: Caller,
     headers: &HeaderMap,
-    to: MailboxName,
+    to: &str,
     text: &str,
     details: Details,
 ) -> Result<Response, Refused> {
     let key = key(headers)?;
     let body: Text = text.parse().map_err(|invalid| match invalid {
         crate::model::Invalid::Empty => Refused::from(Code::EmptyMessage),
-        _ => Refused::from(Code::TooLong),
+        _ => body::too_long(BODY_BYTES_MAX),
     })?;
     let details = details.if_any();
-    let post = Post { to: smallvec![to.clone()], body, key, details: details.clone() };
+    let (to, or) = match gateway.mailboxes(caller, to).await? {
+        Mailboxes::One(to) => (to, None),
+        Mailboxes::EitherOf(to, or) => (to, Some(or)),
+    };
+    let post = Post { to: smallvec![to], body, key, details };
+    match (post_to(gateway, caller, post.clone()).await, or) {
+        (Err(refused), Some(or)) if refused.code() == Code::UnknownRecipient => {
+            let post = Post { to: smallvec![or], ..post };
+            // The caller has not named the room. So its refusal is that of the name.
+            post_to(gateway, caller, post).await.map_err(|other| match other.code() {
+                Code::UnknownRecipient => refused,
+                _ => other,
+            })
+        }
+        (answer, _) => answer,
+    }
+}
+
+/// Stores a message to one mailbox.
+async fn post_to(gateway: &Gateway, caller: Caller, post: Post) -> Result<Response, Refused> {
+    let (to, text, details) = (post.to[0].clone(), post.body.clone(), post.details.clone());
     match act(&gateway.service, caller.token, Action::Post(post), caller.network).await {
         Reply::Posted(posted) => {
             let place = (posted.id, posted.at);
-            let event = Event::message(place, None, &to, text, details.as_deref());
+            let event = Event::message(place, None, &to, text.as_str(), details.as_deref());
             let mut response = axum::Json(&event).into_response();
             answer_headers(response.headers_mut(), &posted);
             Ok(response)
@@ -193,6 +216,16 @@ pub(super) fn priority(given: Option<&str>) -> Result<Option<Priority>, Refused>
         }),
     };
     given.map(parse).transpose()
+}
+
+/// The priority in JSON: a number or a name.
+fn json_priority(given: &Value) -> Result<Option<Priority>, Refused> {
+    match given {
+        Value::Null => Ok(None),
+        Value::String(text) if text.is_empty() => Ok(None),
+        Value::String(text) => priority(Some(text)),
+        other => priority(Some(&other.to_string())),
+    }
 }
 
 /// Tags, with commas between them.

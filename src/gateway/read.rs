@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::{Path, State};
+use axum::body::Body;
+use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderName, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
@@ -12,13 +13,14 @@ use serde::Serialize;
 use super::Gateway;
 use super::call::{act, watch};
 use super::fields::Fields;
+use super::names::Name;
 use super::publish::{priority, tags};
-use super::refused::Refused;
+use super::refused::{Refused, refused};
 use super::sign_in::Caller;
 use super::since::Since;
 use super::stream::{Form, Wanted};
 use crate::http::Peer;
-use crate::model::{CursorName, Filter, MessageId, Priority, Timestamp};
+use crate::model::{CursorName, Filter, Message, MessageId, Priority, Timestamp};
 use crate::protocol::arguments::{Ack, FETCH_MESSAGES_MAX, Fetch, FetchFrom, Watch, WatchFrom};
 use crate::protocol::command::Action;
 use crate::protocol::refusal::Code;
@@ -30,50 +32,16 @@ const INBOX: &str = "inbox";
 /// Asks a proxy not to hold a stream back.
 const UNBUFFERED: (HeaderName, &str) = (HeaderName::from_static("x-accel-buffering"), "no");
 
-/// What all three forms take.
-type Parts = (State<Arc<Gateway>>, Extension<Peer>, Path<String>, Uri, HeaderMap);
+/// What all forms take.
+pub(super) type Parts = (State<Arc<Gateway>>, Extension<Peer>, Name, Uri, HeaderMap);
 
-/// `GET /inbox/json`: an object a line.
-pub(super) async fn json(
-    gateway: State<Arc<Gateway>>,
-    peer: Extension<Peer>,
-    name: Path<String>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Result<Response, Refused> {
-    read(Form::Json, (gateway, peer, name, uri, headers)).await
-}
-
-/// `GET /inbox/sse`: server-sent events.
-pub(super) async fn sse(
-    gateway: State<Arc<Gateway>>,
-    peer: Extension<Peer>,
-    name: Path<String>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Result<Response, Refused> {
-    read(Form::Sse, (gateway, peer, name, uri, headers)).await
-}
-
-/// `GET /inbox/raw`: a text a line.
-pub(super) async fn raw(
-    gateway: State<Arc<Gateway>>,
-    peer: Extension<Peer>,
-    name: Path<String>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Result<Response, Refused> {
-    read(Form::Raw, (gateway, peer, name, uri, headers)).await
-}
-
-async fn read(form: Form, parts: Parts) -> Result<Response, Refused> {
-    let (State(gateway), Extension(peer), Path(name), uri, headers) = parts;
+/// `GET /inbox/json`, `/inbox/sse` and `/inbox/raw`.
+pub(super) async fn read(form: Form, parts: Parts) -> Result<Response, Refused> {
+    let (State(gateway), Extension(peer), Name(name), uri, headers) = parts;
     let caller = gateway.caller(&headers, peer).await?;
     let fields = Fields::of_read(&headers, &uri)?;
     gateway.check_own(caller, &name).await?;
-    let cursor: Option<CursorName> = fields.parse("cursor")?;
-    let since: Option<Since> = fields.parse("since")?;
-    let resumed = last_event_id(&headers)?;
+    let place = place(&fields, &headers)?;
     let priorities = fields.get("priority").map(priorities).transpose()?.unwrap_or_default();
     let filter = Filter {
         min_priority: priorities.iter().min().copied(),
@@ -87,16 +55,13 @@ async fn read(form: Form, parts: Parts) -> Result<Response, Refused> {
         Some(_) => return Err(Refused::bad("poll: give 1")),
     };
     let body = if polls {
-        if cursor.is_some() && since.is_some() {
-            return Err(Refused::bad("since: the cursor says it already"));
-        }
-        let since = resumed.map(Since::After).or(since);
-        let first = first_page(cursor, since, filter);
-        gateway.poll(caller, first, wanted).await?
+        gateway.poll_from(caller, place, filter, wanted).await?
     } else {
-        let from = gateway.beginning(caller, resumed, since, cursor.is_some()).await?;
-        // The place that a client names itself is newer than the cursor's.
-        let cursor = cursor.filter(|_| resumed.is_none());
+        let from = gateway.beginning(caller, &place, &filter, &wanted).await?;
+        let cursor = match place {
+            Place::Cursor(cursor) => Some(cursor),
+            Place::Default | Place::Since(_) => None,
+        };
         let action = Watch { cursor, from, filter: Box::new(filter), ..Watch::default() };
         let begun = watch(&gateway.service, caller.token, Action::Watch(action), caller.network);
         gateway.stream(begun.await.map_err(refused)?, wanted)
@@ -104,11 +69,32 @@ async fn read(form: Form, parts: Parts) -> Result<Response, Refused> {
     Ok(([(CONTENT_TYPE, form.content_type())], [UNBUFFERED], body).into_response())
 }
 
+/// Where reading begins.
+enum Place {
+    /// The request does not say it.
+    Default,
+    Since(Since),
+    Cursor(CursorName),
+}
+
+/// What the request says of the place. An id of the client's last event is newer than all else.
+fn place(fields: &Fields, headers: &HeaderMap) -> Result<Place, Refused> {
+    let cursor: Option<CursorName> = fields.parse("cursor")?;
+    let since: Option<Since> = fields.parse("since")?;
+    match (last_event_id(headers)?, cursor, since) {
+        (_, Some(_), Some(_)) => Err(Refused::bad("since: the cursor says it already")),
+        (Some(id), _, _) => Ok(Place::Since(Since::After(id))),
+        (None, Some(cursor), None) => Ok(Place::Cursor(cursor)),
+        (None, None, Some(since)) => Ok(Place::Since(since)),
+        (None, None, None) => Ok(Place::Default),
+    }
+}
+
 /// Moves a cursor: `POST /inbox/ack?upto=ID`.
 pub(super) async fn ack(
     State(gateway): State<Arc<Gateway>>,
     Extension(peer): Extension<Peer>,
-    Path(name): Path<String>,
+    Name(name): Name,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
@@ -150,35 +136,102 @@ impl Gateway {
         }
     }
 
+    /// The body of a poll that begins there.
+    async fn poll_from(
+        self: &Arc<Self>,
+        caller: Caller,
+        place: Place,
+        filter: Filter,
+        wanted: Wanted,
+    ) -> Result<Body, Refused> {
+        let all = FetchFrom::After(MessageId::ZERO);
+        let (from, time) = match place {
+            Place::Cursor(cursor) => (FetchFrom::Cursor(cursor), None),
+            Place::Default | Place::Since(Since::All) => (all, None),
+            Place::Since(Since::New) => return Ok(Body::empty()),
+            Place::Since(Since::Latest) => {
+                let newest = self.newest_wanted(caller, &filter, &wanted).await?;
+                return Ok(newest.map_or_else(Body::empty, |newest| wanted.body(&newest)));
+            }
+            Place::Since(Since::Unread) => (FetchFrom::Cursor(CursorName::inbox()), None),
+            Place::Since(Since::After(id)) => {
+                self.check_place(caller, id).await?;
+                (FetchFrom::After(id), None)
+            }
+            Place::Since(Since::Time(time)) => (all, Some(time)),
+        };
+        self.poll(caller, fetch(from, time, filter, FETCH_MESSAGES_MAX), wanted).await
+    }
+
+    /// Refuses an id that this server has not given yet. The answer to a poll names no place. So its
+    /// client would ask with the same id again and again, and miss all messages up to it.
+    async fn check_place(&self, caller: Caller, id: MessageId) -> Result<(), Refused> {
+        if id <= self.newest(caller).await? {
+            return Ok(());
+        }
+        // The newest message of all may be another user's, or be deleted.
+        let from = Watch { from: WatchFrom::New, ..Watch::default() };
+        let begun = watch(&self.service, caller.token, Action::Watch(from), caller.network);
+        if id <= begun.await.map_err(refused)?.watching.after {
+            return Ok(());
+        }
+        let why = "since: no message had this id yet; it is from another server";
+        Err(Refused::new(StatusCode::NOT_FOUND, Code::UnknownMessage, why))
+    }
+
     /// Where a stream begins.
     async fn beginning(
         &self,
         caller: Caller,
-        resumed: Option<MessageId>,
-        since: Option<Since>,
-        has_cursor: bool,
+        place: &Place,
+        filter: &Filter,
+        wanted: &Wanted,
     ) -> Result<WatchFrom, Refused> {
-        let time = match (resumed, since) {
+        let time = match place {
             // An id beyond the newest message is of another database, or of a message that was
             // purged. A later message must not be skipped for it.
-            (Some(id), _) | (None, Some(Since::After(id))) => {
-                return Ok(WatchFrom::After(id.min(self.newest(caller).await?)));
+            Place::Since(Since::After(id)) => {
+                return Ok(WatchFrom::After((*id).min(self.newest(caller).await?)));
             }
-            (None, None) if has_cursor => return Ok(WatchFrom::Unread),
-            (None, None | Some(Since::New)) => return Ok(WatchFrom::New),
-            (None, Some(Since::All)) => return Ok(WatchFrom::All),
-            (None, Some(Since::Unread)) => return Ok(WatchFrom::Unread),
-            (None, Some(Since::Latest)) => {
-                return Ok(WatchFrom::After(before(self.newest(caller).await?)));
+            Place::Cursor(_) | Place::Since(Since::Unread) => return Ok(WatchFrom::Unread),
+            Place::Default | Place::Since(Since::New) => return Ok(WatchFrom::New),
+            Place::Since(Since::All) => return Ok(WatchFrom::All),
+            Place::Since(Since::Latest) => {
+                // What comes between the two questions is newer than the newest message.
+                let newest = self.newest(caller).await?;
+                let wanted = self.newest_wanted(caller, filter, wanted).await?;
+                return Ok(WatchFrom::After(wanted.map_or(newest, |wanted| before(wanted.id))));
             }
-            (None, Some(Since::Time(time))) => time,
+            Place::Since(Since::Time(time)) => *time,
         };
-        // What comes between the two questions is newer than the newest message.
+        // As above.
         let newest = self.newest(caller).await?;
         let from = FetchFrom::After(MessageId::ZERO);
         let first = self.page(caller, fetch(from, Some(time), Filter::default(), 1)).await?;
         let first = first.messages.first().map(|first| before(first.id));
         Ok(WatchFrom::After(first.unwrap_or(newest)))
+    }
+
+    /// The newest message that the request wants.
+    async fn newest_wanted(
+        &self,
+        caller: Caller,
+        filter: &Filter,
+        wanted: &Wanted,
+    ) -> Result<Option<Message>, Refused> {
+        let (mut before, mut limit) = (MessageId(i64::MAX), 1);
+        loop {
+            let from = FetchFrom::Before(before);
+            let _turn = self.turn().await?;
+            let page = self.page(caller, fetch(from, None, filter.clone(), limit)).await?;
+            let oldest = page.upto.or(page.messages.first().map(|oldest| oldest.id));
+            let mut newest_first = page.messages.into_iter().rev();
+            match (newest_first.find(|message| wanted.takes(message)), oldest) {
+                (None, Some(oldest)) if page.more => before = oldest,
+                (found, _) => return Ok(found),
+            }
+            limit = (limit * 4).min(FETCH_MESSAGES_MAX);
+        }
     }
 
     /// The id of the caller's newest message.
@@ -195,23 +248,6 @@ impl Gateway {
             reply => Err(refused(reply)),
         }
     }
-}
-
-/// The first page of a poll. `None` if nothing is wanted.
-fn first_page(cursor: Option<CursorName>, since: Option<Since>, filter: Filter) -> Option<Fetch> {
-    let all = FetchFrom::After(MessageId::ZERO);
-    let (from, time, limit) = match (cursor, since) {
-        (Some(cursor), _) => (FetchFrom::Cursor(cursor), None, FETCH_MESSAGES_MAX),
-        (None, None | Some(Since::All)) => (all, None, FETCH_MESSAGES_MAX),
-        (None, Some(Since::New)) => return None,
-        (None, Some(Since::Latest)) => (FetchFrom::Before(MessageId(i64::MAX)), None, 1),
-        (None, Some(Since::Unread)) => {
-            (FetchFrom::Cursor(CursorName::inbox()), None, FETCH_MESSAGES_MAX)
-        }
-        (None, Some(Since::After(id))) => (FetchFrom::After(id), None, FETCH_MESSAGES_MAX),
-        (None, Some(Since::Time(time))) => (all, Some(time), FETCH_MESSAGES_MAX),
-    };
-    Some(fetch(from, time, filter, limit))
 }
 
 fn fetch(from: FetchFrom, since: Option<Timestamp>, filter: Filter, limit: usize) -> Fetch {
@@ -240,11 +276,4 @@ fn before(id: MessageId) -> MessageId {
 fn priorities(text: &str) -> Result<Vec<Priority>, Refused> {
     let priorities = text.split(',').map(str::trim).filter(|text| !text.is_empty());
     priorities.filter_map(|text| priority(Some(text)).transpose()).collect()
-}
-
-pub(super) fn refused(reply: Reply) -> Refused {
-    match reply {
-        Reply::Refused(refusal) => refusal.into(),
-        _ => Code::Internal.into(),
-    }
 }

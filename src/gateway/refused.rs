@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::protocol::refusal::{Code, Refusal};
+use crate::protocol::reply::Reply;
 
 /// A refused request.
 #[derive(Debug)]
@@ -35,9 +36,27 @@ impl Refused {
         Self::new(StatusCode::BAD_REQUEST, Code::BadArgument, why)
     }
 
+    /// Whether the caller lacks the right.
+    pub(super) fn is_forbidden(&self) -> bool {
+        self.status == StatusCode::FORBIDDEN
+    }
+
+    /// The refusal's code.
+    pub(super) fn code(&self) -> Code {
+        self.refusal.code
+    }
+
     /// The request has neither a token nor a name and a password.
     pub(super) fn unauthorized(why: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, Code::NoSession, why)
+    }
+}
+
+/// The refusal of a reply that should have been another.
+pub(super) fn refused(reply: Reply) -> Refused {
+    match reply {
+        Reply::Refused(refusal) => refusal.into(),
+        _ => Code::Internal.into(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::middleware::{self, Next};
@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
 use super::refused::Refused;
+use super::stream::Form;
 use super::{Gateway, hooks, publish, read};
 use crate::protocol::refusal::Code;
 
@@ -18,7 +19,8 @@ use crate::protocol::refusal::Code;
 const WHAT_THIS_IS: &str = "chat-server over HTTP: docs/http.md describes it\n";
 
 pub(super) fn router(gateway: Arc<Gateway>) -> Router {
-    let publish_form = get(publish::by_query);
+    // A HEAD changes nothing, and so it publishes nothing.
+    let publish_form = get(publish::by_query).head(wrong_method);
     Router::new()
         .route("/", get(async || WHAT_THIS_IS).post(publish::json).put(publish::json))
         .route("/v1/health", get(async || axum::Json(serde_json::json!({"healthy": true}))))
@@ -27,21 +29,23 @@ pub(super) fn router(gateway: Arc<Gateway>) -> Router {
         .route("/{name}/publish", publish_form.clone())
         .route("/{name}/send", publish_form.clone())
         .route("/{name}/trigger", publish_form)
-        .route("/{name}/json", get(read::json))
-        .route("/{name}/sse", get(read::sse))
-        .route("/{name}/raw", get(read::raw))
+        .route("/{name}/json", get(|parts| read::read(Form::Json, parts)))
+        .route("/{name}/sse", get(|parts| read::read(Form::Sse, parts)))
+        .route("/{name}/raw", get(|parts| read::read(Form::Raw, parts)))
         .route("/{name}/ack", post(read::ack))
         .fallback(async || Refused::new(StatusCode::NOT_FOUND, Code::BadRequest, "no such path"))
-        .method_not_allowed_fallback(async || {
-            let why = "this path does not take this method";
-            Refused::new(StatusCode::METHOD_NOT_ALLOWED, Code::BadRequest, why)
-        })
-        .layer(middleware::from_fn_with_state(Arc::clone(&gateway), check))
+        .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn(check))
         .with_state(gateway)
 }
 
+async fn wrong_method() -> Refused {
+    let why = "this path does not take this method";
+    Refused::new(StatusCode::METHOD_NOT_ALLOWED, Code::BadRequest, why)
+}
+
 /// Refuses what a page of another site sends: a browser would add a password that it remembers.
-async fn check(State(_): State<Arc<Gateway>>, request: Request, next: Next) -> Response {
+async fn check(request: Request, next: Next) -> Response {
     if is_from_elsewhere(request.uri(), request.headers()) {
         let why = "a page of another site may not use this server";
         return Refused::new(StatusCode::FORBIDDEN, Code::BadRequest, why).into_response();

@@ -121,7 +121,11 @@ impl Gateway {
             match act(&self.service, token, Action::Whoami, network).await {
                 Reply::Identity(_) => return Ok(token),
                 Reply::Refused(refusal) if refusal.code == Code::NoSession => {
-                    self.sign_ins.lock().remove(&key);
+                    // Another request may have opened a new one already.
+                    let mut sessions = self.sign_ins.lock();
+                    if sessions.get(&key) == Some(&token) {
+                        sessions.remove(&key);
+                    }
                 }
                 Reply::Refused(refusal) => return Err(refusal.into()),
                 _ => return Err(Code::Internal.into()),
@@ -130,27 +134,32 @@ impl Gateway {
         let user = name.parse().map_err(|_| Code::UnknownUser)?;
         let password = Password::shown(password).map_err(|_| Code::WrongPassword)?;
         match execute(&self.service, Request::Auth { user, password }, network).await {
-            Reply::Authenticated(token) => {
-                self.remember(key, token);
-                Ok(token)
-            }
+            Reply::Authenticated(token) => Ok(self.remember(key, token)),
             Reply::Refused(refusal) => Err(refusal.into()),
             _ => Err(Code::Internal.into()),
         }
     }
 
-    fn remember(&self, key: [u8; 32], token: Token) {
+    /// Keeps a new session for later requests. Of several first requests at a time each opens one:
+    /// the first one stays, because it may have streams already. Returns the session to use.
+    fn remember(&self, key: [u8; 32], token: Token) -> Token {
         let mut sessions = self.sign_ins.lock();
+        let first = sessions.get(&key).copied().filter(|first| self.service.is_live(first));
+        if let Some(first) = first {
+            drop(sessions);
+            end(&self.service, token);
+            return first;
+        }
         let other = sessions.keys().find(|known| **known != key).copied();
         let displaced = (sessions.len() >= SIGN_INS_MAX)
             .then(|| other.and_then(|other| sessions.remove(&other)))
             .flatten();
-        // Two first requests at a time have opened two sessions.
         let replaced = sessions.insert(key, token);
         drop(sessions);
         for token in displaced.into_iter().chain(replaced) {
             end(&self.service, token);
         }
+        token
     }
 
     /// The address of the client: that of the connection, or what a known proxy says.
@@ -162,7 +171,9 @@ impl Gateway {
         let mut fields = headers.get_all("x-forwarded-for").iter();
         // The proxy itself appends to what its client may have claimed.
         let last = fields.next_back().and_then(|field| field.to_str().ok()?.rsplit(',').next());
-        last.and_then(|text| text.trim().parse().ok()).unwrap_or(address)
+        let client = last.and_then(|text| text.trim().parse::<IpAddr>().ok());
+        // The loopback address of another machine is not this machine's.
+        client.filter(|client| !client.to_canonical().is_loopback()).unwrap_or(address)
     }
 }
 

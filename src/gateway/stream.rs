@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use http_body::Frame;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{SemaphorePermit, mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::Gateway;
@@ -74,9 +74,21 @@ impl Form {
 }
 
 impl Wanted {
-    fn push(&self, message: &Message, out: &mut String) {
+    /// Whether the response has this message.
+    pub(super) fn takes(&self, message: &Message) -> bool {
         let priority = message.details.as_ref().map_or(Priority::Default, |found| found.priority);
-        if self.priorities.is_empty() || self.priorities.contains(&priority) {
+        self.priorities.is_empty() || self.priorities.contains(&priority)
+    }
+
+    /// A response of one message.
+    pub(super) fn body(&self, message: &Message) -> Body {
+        let mut out = String::new();
+        self.push(message, &mut out);
+        out.into()
+    }
+
+    fn push(&self, message: &Message, out: &mut String) {
+        if self.takes(message) {
             self.form.push(&Event::read(message), Some(message.body.as_str()), out);
         }
     }
@@ -88,10 +100,9 @@ impl Gateway {
     pub(super) async fn poll(
         self: &Arc<Self>,
         caller: Caller,
-        first: Option<Fetch>,
+        mut fetch: Fetch,
         wanted: Wanted,
     ) -> Result<Body, Refused> {
-        let Some(mut fetch) = first else { return Ok(Body::empty()) };
         fetch.limit = fetch.limit.min(FIRST_PAGE_MESSAGES);
         let mut text = self.text(caller, &mut fetch, &wanted).await?;
         let (mut sender, body) = channel();
@@ -124,8 +135,7 @@ impl Gateway {
         fetch: &mut Fetch,
         wanted: &Wanted,
     ) -> Result<Text, Refused> {
-        let _turn = self.pages.acquire().await.map_err(|_| Code::ShuttingDown)?;
-        let is_forward = !matches!(fetch.from, FetchFrom::Before(_));
+        let _turn = self.turn().await?;
         // A page after a cursor has incoming messages only, and so have those after it.
         let is_incoming = matches!(fetch.from, FetchFrom::Cursor(_) | FetchFrom::Incoming(_));
         let Page { messages, more, upto, more_before: _ } =
@@ -148,13 +158,18 @@ impl Gateway {
             true if out.len() < TEXT_BYTES_MAX / 2 => (fetch.limit * 2).min(FETCH_MESSAGES_MAX),
             true => fetch.limit,
         };
-        let last = last.filter(|_| is_forward && (more || !is_whole));
+        let last = last.filter(|_| more || !is_whole);
         match last {
             Some(last) if is_incoming => fetch.from = FetchFrom::Incoming(last),
             Some(last) => fetch.from = FetchFrom::After(last),
             None => {}
         }
         Ok(Text { out, more: last.is_some() })
+    }
+
+    /// Waits until there may be another page of the store in memory.
+    pub(super) async fn turn(&self) -> Result<SemaphorePermit<'_>, Refused> {
+        self.pages.acquire().await.map_err(|_| Code::ShuttingDown.into())
     }
 
     /// The body of a stream.
@@ -352,5 +367,20 @@ impl http_body::Body for Parts {
             // The writer has gone without an end.
             None => Some(Err(std::io::ErrorKind::UnexpectedEof.into())),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_for_a_client_that_has_gone_ends_its_writer_even_if_it_is_empty() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let (mut sender, body) = channel();
+        drop(body);
+        // A poll whose filter leaves all out writes no text for a long time.
+        assert!(runtime.block_on(sender.send(String::new())).is_err());
+        assert!(runtime.block_on(sender.send("hai".to_owned())).is_err());
     }
 }

@@ -169,6 +169,28 @@ fn password_is_throttled_as_at_the_line_port_and_opens_one_session() {
 }
 
 #[test]
+fn first_requests_of_a_user_at_a_time_leave_all_their_streams_open() {
+    use crate::support::http::Stream;
+    let server = Server::start_with(&["--http", "127.0.0.1:0", "--heartbeat", "1h"]);
+    let at_once = std::sync::Barrier::new(6);
+    let open = || {
+        at_once.wait();
+        let mut stream = Stream::open(server.http(), "/inbox/raw", &[("Authorization", PAFF)]);
+        assert_eq!(stream.line().as_deref(), Some(""), "it is open");
+        stream
+    };
+    let mut streams: Vec<Stream> = std::thread::scope(|scope| {
+        let opening: Vec<_> = (0..6).map(|_| scope.spawn(open)).collect();
+        opening.into_iter().map(|opening| opening.join().unwrap()).collect()
+    });
+    let neko = server.log_in("neko");
+    server.connect().done(format!("send {neko} paff hai"));
+    for stream in &mut streams {
+        assert_eq!(stream.line().as_deref(), Some("hai"), "its session goes on");
+    }
+}
+
+#[test]
 fn changed_password_ends_what_the_old_one_could_do() {
     let server = Server::start_with(HTTP);
     let publish = || send(server.http(), "POST /neko", &[("Authorization", PAFF)], "hai");
@@ -228,6 +250,68 @@ fn what_is_not_supported_or_not_allowed_is_refused_by_name() {
     let fields =
         [("Authorization", token.as_str()), ("Origin", &format!("http://{}", server.http()))];
     assert_eq!(send(server.http(), "POST /neko", &fields, "hai").status, 200, "its own page");
+}
+
+#[test]
+fn what_a_program_may_give_in_several_forms_is_taken_in_each() {
+    let server = Server::start_with(HTTP);
+    let token = bearer(&server.log_in("paff"));
+    let fields = [("Authorization", token.as_str())];
+    for (priority, number) in
+        [(json!("high"), 4), (json!("max"), 5), (json!("2"), 2), (json!(1), 1)]
+    {
+        let object = json!({"topic": "neko", "message": "hai", "priority": priority}).to_string();
+        let answer = send(server.http(), "POST /", &fields, object);
+        assert_eq!(json_of(&answer)["priority"], number, "{priority}: {answer:?}");
+    }
+    let object = json!({"topic": "neko", "priority": "loud"}).to_string();
+    let refused = send(server.http(), "POST /", &fields, object);
+    assert!(refused.status == 400 && refused.body.contains("priority: "), "{refused:?}");
+    // The line break at the end is the shell's.
+    let longest = "x".repeat(32 * 1024);
+    let answer = send(server.http(), "POST /neko", &fields, format!("{longest}\r\n"));
+    assert_eq!(answer.status, 200, "{:?}", answer.head);
+    let too_long = send(server.http(), "POST /neko", &fields, format!("{longest}x\n"));
+    assert_eq!(too_long.status, 413);
+}
+
+#[test]
+fn request_that_only_looks_like_publishing_stores_nothing() {
+    use std::io::Write;
+    let server = Server::start_with(HTTP);
+    let token = bearer(&server.log_in("paff"));
+    let fields = [("Authorization", token.as_str())];
+    for path in ["publish", "send", "trigger"] {
+        let request = format!("HEAD /neko/{path}?message=hai");
+        assert_eq!(send(server.http(), &request, &fields, "").status, 405, "{path}");
+    }
+    let mut stream = crate::support::http::connect(server.http());
+    let head = format!(
+        "POST /neko HTTP/1.1\r\nHost: localhost\r\nAuthorization: {token}\r\nConnection: close\r\n"
+    );
+    let body = "Transfer-Encoding: gzip, chunked\r\n\r\n3\r\nhai\r\n0\r\n\r\n";
+    stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
+    let coded = crate::support::http::read_to_end(&mut stream);
+    assert_eq!(coded.status, 415, "{coded:?}");
+    assert!(messages(&server, "neko").is_empty());
+}
+
+#[test]
+fn every_refusal_in_words_is_an_object() {
+    use std::io::Write;
+    let server = Server::start_with(HTTP);
+    let token = bearer(&server.log_in("paff"));
+    let fields = [("Authorization", token.as_str())];
+    let broken = send(server.http(), "POST /%ff", &fields, "hai");
+    assert_eq!((broken.status, &json_of(&broken)["code"]), (400, &json!("bad_argument")));
+    for (host, status) in [("evil.example", 421), ("localhost\r\nHost: localhost", 400)] {
+        let mut stream = crate::support::http::connect(server.http());
+        let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let refused = crate::support::http::read_to_end(&mut stream);
+        assert_eq!((refused.status, &json_of(&refused)["http"]), (status, &json!(status)));
+        assert_eq!(refused.field("content-type"), Some("application/json"));
+    }
 }
 
 #[test]

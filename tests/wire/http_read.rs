@@ -72,6 +72,58 @@ fn poll_returns_what_is_wanted_and_ends() {
 }
 
 #[test]
+fn newest_wanted_message_is_found_behind_others() {
+    let server = Server::start_with(HTTP);
+    let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
+    let mut wire = server.connect();
+    for (text, priority) in [("first", 1), ("urgent", 5), ("low", 2)] {
+        let post = json!({"to": ["neko"], "body": text, "priority": priority});
+        wire.done(format!("post {paff} {post}"));
+    }
+    (0..30).for_each(|_| _ = wire.done(format!("send {paff} neko plain")));
+    let token = bearer(&neko);
+    for (query, expected) in [
+        ("", &["plain"][..]),
+        ("&priority=1,5", &["urgent"]),
+        ("&priority=min", &["first"]),
+        ("&priority=high", &[]),
+    ] {
+        let path = format!("/inbox/json?poll=1&since=latest{query}");
+        assert_eq!(texts(&server, &token, &path), expected, "{query}");
+    }
+    let path = "/inbox/sse?since=latest&priority=1,5";
+    let mut stream = Stream::open(server.http(), path, &[("Authorization", &token)]);
+    assert_eq!(event(&mut stream).unwrap().0, "open");
+    assert_eq!(message(&mut stream).1, "urgent");
+}
+
+#[test]
+fn place_of_a_request_is_given_once_and_known_to_the_server() {
+    let server = Server::start_with(HTTP);
+    let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
+    let mut wire = server.connect();
+    wire.done(format!("send {paff} neko one"));
+    let post = json!({"to": ["paff"], "body": "for another user"});
+    let newest = wire.done(format!("post {neko} {post}"))["id"].as_i64().unwrap();
+    let token = bearer(&neko);
+    for path in ["?poll=1&cursor=lights&since=all", "?cursor=lights&since=all"] {
+        assert_eq!(read(&server, &token, &format!("/inbox/json{path}")).status, 400, "{path}");
+    }
+    // The newest of all messages need not be the reader's.
+    assert!(texts(&server, &token, &format!("/inbox/json?poll=1&since={newest}")).is_empty());
+    let beyond = read(&server, &token, &format!("/inbox/json?poll=1&since={}", newest + 1));
+    assert_eq!(beyond.status, 404, "{beyond:?}");
+    assert!(beyond.body.contains("unknown_message"), "{beyond:?}");
+    // The place that a client names itself is newer than the cursor's.
+    let mut fields = vec![("Authorization", token.as_str()), ("Last-Event-ID", "1")];
+    let resumed = send(server.http(), "GET /inbox/raw?poll=1&cursor=lights", &fields, "");
+    assert!(resumed.status == 200 && !resumed.body.contains("one"), "{resumed:?}");
+    fields[1].1 = "0";
+    let resumed = send(server.http(), "GET /inbox/raw?poll=1&cursor=lights", &fields, "");
+    assert!(resumed.body.contains("one"), "{resumed:?}");
+}
+
+#[test]
 fn long_inbox_is_polled_whole() {
     let server = Server::start_with(HTTP);
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));

@@ -18,6 +18,8 @@ mod http_limits;
 mod http_publish;
 #[cfg(feature = "http")]
 mod http_read;
+#[cfg(feature = "http")]
+mod http_rooms;
 mod keys;
 mod lifetimes;
 mod limits;
