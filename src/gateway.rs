@@ -2,6 +2,7 @@
 //! [`Request`](crate::protocol::command::Request) that a line becomes, and the answer into a
 //! response. No rule of the service is written again here. Paths and parameters are those of ntfy.
 
+mod api;
 mod body;
 mod call;
 mod encoded_word;
@@ -10,6 +11,7 @@ mod hooks;
 mod kind;
 mod message;
 mod names;
+mod openapi;
 mod publish;
 mod read;
 mod refused;

@@ -8,6 +8,8 @@ mod details;
 mod filter;
 mod mailbox;
 mod room;
+#[cfg(feature = "http")]
+mod schema;
 mod secrets;
 mod time;
 

@@ -10,10 +10,14 @@ pub mod event;
 pub mod expectation;
 pub mod framing;
 pub mod json;
+#[cfg(feature = "http")]
+pub mod object;
 pub mod proxy;
 pub mod refusal;
 pub mod reply;
 pub mod rooms;
+#[cfg(feature = "http")]
+pub mod schema;
 pub mod standing;
 pub mod tokens;
 pub mod verb;

@@ -1,13 +1,14 @@
 //! The kinds of requests, by which they are counted.
 
 /// All kinds.
-pub const KINDS: [&str; 6] = ["publish", "hook", "read", "ack", "health", "other"];
+pub const KINDS: [&str; 7] = ["publish", "hook", "read", "ack", "api", "health", "other"];
 
 /// The kind of a request for this path.
 pub fn kind(path: &str) -> &'static str {
     let mut segments = path.strip_prefix('/').unwrap_or(path).split('/');
     match (segments.next(), segments.next(), segments.next()) {
         (Some("hooks"), Some(_), None) => "hook",
+        (Some("api"), Some("v1"), Some(_)) => "api",
         (Some(_), None, _) | (Some(_), Some("publish" | "send" | "trigger"), None) => "publish",
         (Some(_), Some("json" | "sse" | "raw"), None) => "read",
         (Some(_), Some("ack"), None) => "ack",
@@ -32,6 +33,8 @@ mod tests {
             ("/inbox/ack", "ack"),
             ("/v1/health", "health"),
             ("/v1/other", "other"),
+            ("/api/v1/post", "api"),
+            ("/api/json", "read"),
             ("/inbox/sse/more", "other"),
             ("*", "publish"),
         ] {

@@ -33,7 +33,7 @@ const NO_TEXT: &str = "triggered";
 const LINE_BREAKS_MAX: usize = 1024;
 
 const MESSAGE_ID: HeaderName = HeaderName::from_static("x-message-id");
-const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+pub(super) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// `POST /NAME`: the body is the text. Line breaks at its end do not belong to it.
 pub(super) async fn text(

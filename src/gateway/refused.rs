@@ -46,6 +46,11 @@ impl Refused {
         self.refusal.code
     }
 
+    /// What the line protocol would say.
+    pub(super) fn refusal(&self) -> &Refusal {
+        &self.refusal
+    }
+
     /// The request has neither a token nor a name and a password.
     pub(super) fn unauthorized(why: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, Code::NoSession, why)

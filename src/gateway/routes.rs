@@ -10,9 +10,10 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
+use super::api::OwnForm;
 use super::refused::Refused;
 use super::stream::Form;
-use super::{Gateway, hooks, publish, read};
+use super::{Gateway, api, hooks, openapi, publish, read};
 use crate::protocol::refusal::Code;
 
 /// What a program that tries the server's root learns.
@@ -25,6 +26,7 @@ pub(super) fn router(gateway: Arc<Gateway>) -> Router {
         .route("/", get(async || WHAT_THIS_IS).post(publish::json).put(publish::json))
         .route("/v1/health", get(async || axum::Json(serde_json::json!({"healthy": true}))))
         .route("/hooks/{id}", post(hooks::post).put(hooks::post))
+        .nest(openapi::ROOT, api::routes())
         .route("/{name}", post(publish::text).put(publish::text))
         .route("/{name}/publish", publish_form.clone())
         .route("/{name}/send", publish_form.clone())
@@ -48,7 +50,11 @@ async fn wrong_method() -> Refused {
 async fn check(request: Request, next: Next) -> Response {
     if is_from_elsewhere(request.uri(), request.headers()) {
         let why = "a page of another site may not use this server";
-        return Refused::new(StatusCode::FORBIDDEN, Code::BadRequest, why).into_response();
+        let refused = Refused::new(StatusCode::FORBIDDEN, Code::BadRequest, why);
+        return match request.uri().path().starts_with(openapi::ROOT) {
+            true => OwnForm(refused).into_response(),
+            false => refused.into_response(),
+        };
     }
     next.run(request).await
 }

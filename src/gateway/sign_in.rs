@@ -162,6 +162,17 @@ impl Gateway {
         token
     }
 
+    /// Forgets a session that was opened for a name and a password, which is no longer the user's, and
+    /// ends it. The old password would open it else.
+    pub(super) fn forget_sign_in(&self, token: Token) {
+        let mut sessions = self.sign_ins.lock();
+        let found = sessions.iter().find(|(_, known)| **known == token).map(|(key, _)| *key);
+        if found.and_then(|key| sessions.remove(&key)).is_some() {
+            drop(sessions);
+            end(&self.service, token);
+        }
+    }
+
     /// The address of the client: that of the connection, or what a known proxy says.
     fn client(&self, headers: &HeaderMap, peer: SocketAddr) -> IpAddr {
         let address = peer.ip();

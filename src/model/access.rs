@@ -58,6 +58,7 @@ pub struct AccessTokenId(pub i64);
 
 /// What the holder of an access token may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Rights {
     /// Send messages.

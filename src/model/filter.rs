@@ -6,6 +6,7 @@ use super::{Details, Message, Priority, RoomName, Tags, UserName};
 
 /// Which messages are wanted. Without conditions it is all of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
     /// Only messages of this priority and higher ones.

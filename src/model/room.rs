@@ -41,6 +41,7 @@ macro_rules! words {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[derive(Serialize, Deserialize)]
+        #[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
         #[serde(rename_all = "lowercase")]
         pub enum $name {
             $($(#[$value_doc])* $value,)*

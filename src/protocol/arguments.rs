@@ -122,6 +122,7 @@ pub enum FetchFrom {
 
 /// Finds messages, the newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Search {
     /// What to find. The server parses it.
@@ -131,6 +132,7 @@ pub struct Search {
     pub before: Option<MessageId>,
     /// The most messages to return: 1 to [`SEARCH_MESSAGES_MAX`].
     #[serde(default = "search_messages_default")]
+    #[cfg_attr(feature = "http", schemars(range(min = 1, max = SEARCH_MESSAGES_MAX)))]
     pub limit: usize,
 }
 
@@ -150,6 +152,7 @@ fn search_messages_default() -> usize {
 
 /// Selects the conversations to list, the newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ListConversations {
     /// Only conversations by messages before this id.
@@ -157,6 +160,7 @@ pub struct ListConversations {
     pub before: Option<MessageId>,
     /// The most conversations to return: 1 to [`CONVERSATIONS_MAX`].
     #[serde(default = "conversations_default")]
+    #[cfg_attr(feature = "http", schemars(range(min = 1, max = CONVERSATIONS_MAX)))]
     pub limit: usize,
 }
 
@@ -176,6 +180,7 @@ fn conversations_default() -> usize {
 
 /// Selects the users to list, in the order of their names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Users {
     /// Only names after this one.
@@ -183,6 +188,7 @@ pub struct Users {
     pub after: Option<UserName>,
     /// The most users to return: 1 to [`USERS_MAX`].
     #[serde(default = "users_max")]
+    #[cfg_attr(feature = "http", schemars(range(min = 1, max = USERS_MAX)))]
     pub limit: usize,
 }
 
@@ -228,6 +234,7 @@ pub struct Mark {
 
 /// A change to a cursor's dead letters: the messages that its reader could not process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum DeadLetter {
     /// Make the message with this id a dead letter. The cursor moves on all the same.
@@ -238,6 +245,7 @@ pub enum DeadLetter {
 
 /// Turns the connection into a stream of the reader's messages.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Watch {
     /// Begin after this cursor of the reader, if it exists.
@@ -262,6 +270,7 @@ pub struct Watch {
 
 /// Where a stream begins.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum WatchFrom {
     /// At the first unread message: after the cursor `inbox`.
@@ -315,8 +324,10 @@ pub struct Passwd {
 
 /// The JSON fields of [`Post`], not yet validated.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct PostFields {
+    #[cfg_attr(feature = "http", schemars(length(min = 1, max = RECIPIENTS_MAX)))]
     to: SmallVec<[Recipient; 1]>,
     body: Parsed<Body>,
     #[serde(default)]
@@ -334,7 +345,7 @@ pub(super) struct PostFields {
 }
 
 /// A recipient as the client wrote it.
-enum Recipient {
+pub(super) enum Recipient {
     Named(MailboxName),
     /// The text is not a valid user name.
     Nobody(String),
@@ -355,7 +366,7 @@ impl<'de> Deserialize<'de> for Recipient {
 }
 
 /// A field that was parsed but whose error is reported later, so that all fields are read first.
-struct Parsed<T: FromStr>(Result<T, T::Err>);
+pub(super) struct Parsed<T: FromStr>(Result<T, T::Err>);
 
 impl<T: FromStr> Parsed<T> {
     /// The value, or the refusal, which names the field.
@@ -409,6 +420,7 @@ impl PostFields {
 }
 
 #[derive(Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct FetchFields {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -434,6 +446,7 @@ pub(super) struct FetchFields {
     #[serde(default, skip_serializing_if = "Filter::is_empty")]
     filter: Box<Filter>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "http", schemars(range(min = 1, max = FETCH_MESSAGES_MAX)))]
     limit: Option<usize>,
 }
 
@@ -511,6 +524,7 @@ impl FetchFields {
 
 /// The JSON fields of `ack`, for a cursor or for a conversation.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct AckFields {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -558,9 +572,11 @@ impl AckFields {
 }
 
 #[derive(Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RevokeFields {
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "http", schemars(with = "Option<SessionId>"))]
     session: Option<Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     others: Option<True>,
@@ -589,9 +605,12 @@ impl RevokeFields {
 }
 
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct PasswdFields {
+    #[cfg_attr(feature = "http", schemars(with = "Password"))]
     old: String,
+    #[cfg_attr(feature = "http", schemars(with = "Password"))]
     new: String,
 }
 

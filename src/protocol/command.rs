@@ -299,6 +299,11 @@ fn parse_auth(rest: &str) -> Result<Request, Refusal> {
     if user.is_empty() || password.is_empty() {
         return Err(Code::Usage.into());
     }
+    auth(user, password)
+}
+
+/// A login with texts that are not empty.
+pub(super) fn auth(user: &str, password: &str) -> Result<Request, Refusal> {
     Ok(Request::Auth {
         user: user.parse().map_err(|_| Code::UnknownUser)?,
         password: Password::shown(password).map_err(|_| {
@@ -314,11 +319,14 @@ fn parse_send(rest: &str) -> Result<Request, Refusal> {
     if token.is_empty() || to.is_empty() {
         return Err(Code::Usage.into());
     }
-    in_session(token, || {
-        let body = trim(text).parse().map_err(bad_body)?;
-        let to = to.parse().map_err(|_| unknown_recipients([to.to_owned()]))?;
-        Ok(Action::Send { to, body })
-    })
+    in_session(token, || send(to, text))
+}
+
+/// A message without the ASCII white space at its ends.
+pub(super) fn send(to: &str, text: &str) -> Result<Action, Refusal> {
+    let body = trim(text).parse().map_err(bad_body)?;
+    let to = to.parse().map_err(|_| unknown_recipients([to.to_owned()]))?;
+    Ok(Action::Send { to, body })
 }
 
 fn parse_bare(rest: &str, action: Action) -> Result<Request, Refusal> {
@@ -353,7 +361,7 @@ fn parse_json<F: DeserializeOwned>(
 }
 
 /// Parses the JSON object.
-fn read_arguments<F: DeserializeOwned>(fields: &str) -> Result<F, Refusal> {
+pub(super) fn read_arguments<F: DeserializeOwned>(fields: &str) -> Result<F, Refusal> {
     // Fast path: only a failed parse is repeated with the tracking of field names.
     serde_json::from_str(fields).or_else(|_| read_naming_the_field(fields))
 }
@@ -373,8 +381,9 @@ fn read_naming_the_field<F: DeserializeOwned>(fields: &str) -> Result<F, Refusal
 
 /// The argument of a verb without arguments: `{}`.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct Nothing {}
+pub(super) struct Nothing {}
 
 fn in_session(
     token: &str,

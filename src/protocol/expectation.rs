@@ -34,12 +34,15 @@ pub enum Expect {
 
 /// The JSON fields of [`Expect`].
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct ExpectFields {
     name: ExpectationName,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "http", schemars(range(min = 1, max = EXPECTATION_SECONDS_MAX)))]
     every: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "http", schemars(range(max = EXPECTATION_SECONDS_MAX)))]
     grace: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     tell: Option<UserName>,
@@ -104,6 +107,7 @@ pub enum Reported {
 
 /// The JSON fields of [`Report`].
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReportFields {
     name: ExpectationName,
@@ -135,6 +139,7 @@ impl ReportFields {
 
 /// The reply to `expect` and `report`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 pub struct Expected {
     /// The expectation.
     pub name: ExpectationName,
@@ -148,6 +153,7 @@ pub struct Expected {
 
 /// The user's expectations.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 pub struct Expectations {
     /// Them, by name.
     pub expectations: Vec<Expectation>,
@@ -155,6 +161,7 @@ pub struct Expectations {
 
 /// An expectation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 pub struct Expectation {
     /// Its name.
     pub name: ExpectationName,

@@ -229,14 +229,19 @@ impl From<Code> for Refusal {
 
 /// The fields of a refusal on the wire.
 #[derive(Serialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 pub(super) struct RefusalFields<'a> {
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "http", schemars(skip))]
     event: Option<&'static str>,
     code: &'static str,
+    /// The text for people.
     message: &'a str,
+    /// The names that the refusal is about.
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     users: &'a [String],
+    /// After how many seconds to try again.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after: Option<u32>,
 }

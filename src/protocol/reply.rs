@@ -106,6 +106,7 @@ pub struct Inbox {
 
 /// One text of an [`Inbox`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 pub struct InboxEntry {
     /// The text.
     pub msg: Body,
@@ -125,6 +126,7 @@ pub struct Active {
 
 /// All possible recipients, sorted by name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 pub struct UserList {
     /// Some users.
     pub users: Vec<UserInfo>,
@@ -134,6 +136,7 @@ pub struct UserList {
 
 /// One user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 pub struct UserInfo {
     /// The name.
     pub user: UserName,
@@ -143,6 +146,7 @@ pub struct UserInfo {
 
 /// The server's identity and limits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 pub struct Hello {
     /// The server's name.
     pub server: Cow<'static, str>,
@@ -161,6 +165,7 @@ pub struct Hello {
 
 /// The limits that a client must respect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 pub struct Limits {
     /// The longest request line, without its ending.
     pub line_bytes: usize,
@@ -188,6 +193,7 @@ pub struct Limits {
 
 /// The help for people who use the server with `nc`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 pub struct Help {
     /// One line for each verb.
     pub help: Vec<Cow<'static, str>>,
@@ -195,6 +201,7 @@ pub struct Help {
 
 /// A message was stored, by this request or by an earlier one with the same key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 pub struct Posted {
     /// The id of the first recipient's copy.
     pub id: MessageId,
@@ -208,6 +215,7 @@ pub struct Posted {
 
 /// One recipient's copy of a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 pub struct SentTo {
     /// The recipient.
     pub to: MailboxName,
@@ -242,6 +250,7 @@ impl Posted {
 
 /// Messages in the order of the message log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 pub struct Page {
     /// The messages, oldest first.
     pub messages: Vec<Message>,
@@ -259,6 +268,7 @@ pub struct Page {
 
 /// The messages that a search has found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 pub struct Found {
     /// The messages, newest first.
     pub messages: Vec<Hit>,
@@ -272,6 +282,7 @@ pub struct Found {
 /// A message that a search has found. Places are in characters (Unicode code points): the first
 /// character of a place, and the first after it. They are in order, and do not overlap.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 pub struct Hit {
     /// The message.
     #[serde(flatten)]
@@ -285,6 +296,7 @@ pub struct Hit {
 
 /// Conversations, the newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 pub struct Conversations {
     /// The conversations.
     pub conversations: Vec<Conversation>,
@@ -297,6 +309,7 @@ pub struct Conversations {
 
 /// One conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 pub struct Conversation {
     /// The other user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -359,6 +372,7 @@ impl Marked {
 
 /// The number of unread messages.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 pub struct Unread {
     /// The total.
     pub unread: usize,
@@ -372,6 +386,7 @@ pub struct Unread {
 
 /// The number of unread messages in one room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 pub struct UnreadIn {
     /// The room.
     pub room: RoomName,
@@ -386,6 +401,7 @@ pub struct UnreadIn {
 
 /// The number of unread messages from one sender.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 pub struct UnreadFrom {
     /// The sender.
     pub from: UserName,
@@ -397,6 +413,7 @@ pub struct UnreadFrom {
 
 /// The connection is a stream from now on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 pub struct Watching {
     /// The user whose messages the stream sends.
     pub watching: UserName,
@@ -406,6 +423,7 @@ pub struct Watching {
 
 /// The user, and the session or the access token of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 pub struct Identity {
     /// The name.
     pub user: UserName,
@@ -424,6 +442,7 @@ pub struct Identity {
 
 /// The user's sessions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 pub struct Sessions {
     /// The sessions, oldest first.
     pub sessions: Vec<SessionInfo>,
@@ -431,6 +450,7 @@ pub struct Sessions {
 
 /// One session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 pub struct SessionInfo {
     /// Its number, for `revoke`.
     pub id: SessionId,
@@ -446,6 +466,7 @@ pub struct SessionInfo {
 
 /// The number of sessions that were ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 pub struct Ended {
     /// The number of sessions.
     pub ended: usize,
@@ -544,9 +565,11 @@ impl<T> Done<T> {
 }
 
 #[derive(Serialize)]
-struct Authenticated<'a> {
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
+pub(super) struct Authenticated<'a> {
     tokenid: Box<str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "http", schemars(with = "Option<UserName>"))]
     user: Option<&'a UserName>,
 }
 
@@ -558,14 +581,20 @@ impl Authenticated<'_> {
 
 /// The replies to `list` and `logout` contain a text for people.
 #[derive(Serialize)]
-struct TextFields {
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
+pub(super) struct TextFields {
     messages: Cow<'static, str>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     more: bool,
 }
 
 #[derive(Serialize)]
-struct InboxFields<'a> {
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
+pub(super) struct InboxFields<'a> {
+    #[cfg_attr(
+        feature = "http",
+        schemars(with = "std::collections::BTreeMap<String, Vec<InboxEntry>>")
+    )]
     messages: Groups<'a>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     more: bool,

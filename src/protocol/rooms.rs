@@ -97,6 +97,7 @@ impl RoomAction {
 
 /// Selects the rooms to list, in the order of their names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RoomsAfter {
     /// Only names after this one.
@@ -104,6 +105,7 @@ pub struct RoomsAfter {
     pub after: Option<RoomName>,
     /// The most rooms to return: 1 to [`ROOMS_MAX`].
     #[serde(default = "rooms_max")]
+    #[cfg_attr(feature = "http", schemars(range(min = 1, max = ROOMS_MAX)))]
     pub limit: usize,
     /// Only rooms that the user is a member of, or invited to.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -116,6 +118,7 @@ fn rooms_max() -> usize {
 
 /// Names a room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct OfRoom {
     /// The room.
@@ -124,6 +127,7 @@ pub struct OfRoom {
 
 /// Creates a room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RoomCreate {
     /// The name.
@@ -148,6 +152,7 @@ fn is_empty(topic: &Topic) -> bool {
 
 /// Leaves a room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RoomLeave {
     /// The room.
@@ -159,16 +164,19 @@ pub struct RoomLeave {
 
 /// Invites users to a room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RoomInvite {
     /// The room.
     pub room: RoomName,
     /// The users: 1 to [`INVITED_MAX`].
+    #[cfg_attr(feature = "http", schemars(length(min = 1, max = INVITED_MAX)))]
     pub users: Vec<UserName>,
 }
 
 /// Removes a member from a room, or an invitation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RoomKick {
     /// The room.
@@ -179,6 +187,7 @@ pub struct RoomKick {
 
 /// Selects the members to list, in the order of their names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MembersAfter {
     /// The room.
@@ -188,6 +197,7 @@ pub struct MembersAfter {
     pub after: Option<UserName>,
     /// The most members to return: 1 to [`MEMBERS_MAX`].
     #[serde(default = "members_max")]
+    #[cfg_attr(feature = "http", schemars(range(min = 1, max = MEMBERS_MAX)))]
     pub limit: usize,
 }
 
@@ -197,6 +207,7 @@ fn members_max() -> usize {
 
 /// Changes the settings of a room, or the user's own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RoomSet {
     /// The room.
@@ -235,6 +246,7 @@ impl RoomSet {
 
 /// A member's role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RoleOf {
     /// The member.
@@ -245,6 +257,7 @@ pub struct RoleOf {
 
 /// Archives a room, or opens it again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RoomArchive {
     /// The room.
@@ -278,6 +291,7 @@ pub enum RoomReply {
 
 /// Rooms, sorted by name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 pub struct RoomList {
     /// Some rooms.
     pub rooms: Vec<RoomInfo>,
@@ -287,6 +301,7 @@ pub struct RoomList {
 
 /// One room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 pub struct RoomInfo {
     /// The name.
     pub room: RoomName,
@@ -318,6 +333,7 @@ pub struct RoomInfo {
 
 /// The user is no longer a member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 pub struct RoomLeft {
     /// The room.
     pub room: RoomName,
@@ -327,6 +343,7 @@ pub struct RoomLeft {
 
 /// The users are invited.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 pub struct RoomInvited {
     /// The room.
     pub room: RoomName,
@@ -336,6 +353,7 @@ pub struct RoomInvited {
 
 /// The user is neither a member nor invited any more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 pub struct RoomKicked {
     /// The room.
     pub room: RoomName,
@@ -345,6 +363,7 @@ pub struct RoomKicked {
 
 /// Members of a room, sorted by name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 pub struct MemberList {
     /// Some members.
     pub members: Vec<MemberInfo>,
@@ -354,6 +373,7 @@ pub struct MemberList {
 
 /// One member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 pub struct MemberInfo {
     /// The name.
     pub user: UserName,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// The database, and what an acknowledgement is worth.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 pub struct Database {
     /// `sqlite` or `postgres`.
     pub engine: Cow<'static, str>,
@@ -19,6 +20,7 @@ pub struct Database {
 
 /// One of the servers on a database that has several.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 pub struct Node {
     /// Its number.
     pub number: i64,

@@ -13,6 +13,7 @@ pub const TARGETS_MAX: usize = 64;
 
 /// Makes an access token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TokenCreate {
     /// Its name.
@@ -71,6 +72,7 @@ pub enum TokenRevoke {
 
 /// The JSON fields of [`TokenRevoke`].
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct TokenRevokeFields {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -98,9 +100,11 @@ impl TokenRevokeFields {
 
 /// The reply to `token_create`. No later reply contains the token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 pub struct TokenCreated {
     /// The secret.
     #[serde(serialize_with = "as_text", deserialize_with = "deserialize_text")]
+    #[cfg_attr(feature = "http", schemars(with = "String"))]
     pub token: Token,
     /// Its name.
     pub name: AccessTokenName,
@@ -115,6 +119,7 @@ fn as_text<S: Serializer>(token: &Token, serializer: S) -> Result<S::Ok, S::Erro
 
 /// The user's access tokens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 pub struct Tokens {
     /// Them, oldest first.
     pub tokens: Vec<TokenInfo>,
@@ -122,6 +127,7 @@ pub struct Tokens {
 
 /// An access token as its user sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 pub struct TokenInfo {
     /// Its name.
     pub name: AccessTokenName,

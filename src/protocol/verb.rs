@@ -4,11 +4,11 @@ use crate::model::Right;
 
 /// Defines [`Verb`] together with each verb's word on the wire.
 macro_rules! verbs {
-    ($($(#[$doc:meta])* $name:ident = $word:literal,)*) => {
+    ($($(#[doc = $doc:literal])* $name:ident = $word:literal,)*) => {
         /// The verb of a request, without its arguments.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Verb {
-            $($(#[$doc])* $name,)*
+            $($(#[doc = $doc])* $name,)*
         }
 
         impl Verb {
@@ -18,6 +18,16 @@ macro_rules! verbs {
             /// The word on the wire.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $word,)* }
+            }
+
+            /// What it does, as a sentence.
+            pub fn summary(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc),*).trim_ascii(),)* }
+            }
+
+            /// Finds the verb by its word on the wire.
+            pub fn from_word(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|verb| verb.as_str() == word)
             }
         }
     };

@@ -108,10 +108,11 @@ const MAY_USE: [(&str, &[&str]); 25] = [
 ];
 
 /// Words that belong to one module, and the places where they may appear.
-const AT_HOME: [(&[&str], &[&str]); 14] = [
+const AT_HOME: [(&[&str], &[&str]); 15] = [
     (&["postgres::Client", "tokio_postgres"], &["store"]),
     (&["tokio", "tokio_rustls"], &["gateway", "http", "monitor", "store"]),
     (&["axum", "hyper", "hyper_util"], &["gateway", "http", "monitor"]),
+    (&["schemars"], &["gateway", "model", "protocol"]),
     (&["rusqlite", "r2d2", "rusqlite_migration", "prepare_cached"], &["store"]),
     (&["mio"], &["server"]),
     (

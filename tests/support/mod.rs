@@ -13,6 +13,7 @@ pub mod fake;
 pub mod hostile;
 pub mod http;
 pub mod http2;
+pub mod json_schema;
 pub mod network;
 pub mod operator;
 pub mod page;

@@ -5,6 +5,8 @@
 mod support;
 
 mod account;
+#[cfg(feature = "http")]
+mod api;
 mod conversations;
 mod delivery;
 mod details;
