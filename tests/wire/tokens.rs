@@ -19,7 +19,9 @@ fn request(verb: Verb) -> Option<(&'static str, Value)> {
         "send" => ("send", Value::Null),
         "post" => ("send", json!({"to": ["neko"], "body": "hai"})),
         "inbox" | "list" => ("read", Value::Null),
-        "users" | "fetch" | "unread" | "whoami" | "rooms" | "expectations" => ("read", json!({})),
+        "users" | "fetch" | "conversations" | "unread" | "whoami" | "rooms" | "expectations" => {
+            ("read", json!({}))
+        }
         "search" => ("read", json!({"query": "hai"})),
         "ack" => ("read", json!({"upto": 0})),
         "watch" => ("read", json!({"from": "new"})),
