@@ -181,7 +181,7 @@ answer TEXT            answer the only open question
 inbox                  show unread messages and mark them as read
 history [USER|#ROOM]   the last received messages; with USER both ways
 search WORDS           find messages: words, \"phrases\", begin*, from:USER, -not
-conversations          who wrote and the rooms, newest first, with what is unread
+conversations          who wrote, and rooms, newest first, with what is unread
 unread                 how many unread messages there are, and from whom
 whoami                 who you are
 passwd                 change the password; your other sessions end
