@@ -113,53 +113,66 @@ impl Gateway {
         network: Network,
     ) -> Result<Token, Refused> {
         let key = self.sign_ins.key(format!("{name}:{password}").as_bytes());
-        let known = self.sign_ins.lock().get(&key).copied();
-        if let Some(token) = known {
-            if self.service.is_live(&token) {
-                return Ok(token);
-            }
-            match act(&self.service, token, Action::Whoami, network).await {
-                Reply::Identity(_) => return Ok(token),
-                Reply::Refused(refusal) if refusal.code == Code::NoSession => {
-                    // Another request may have opened a new one already.
-                    let mut sessions = self.sign_ins.lock();
-                    if sessions.get(&key) == Some(&token) {
-                        sessions.remove(&key);
-                    }
-                }
-                Reply::Refused(refusal) => return Err(refusal.into()),
-                _ => return Err(Code::Internal.into()),
-            }
+        if let Some(token) = self.remembered(key, network).await? {
+            return Ok(token);
         }
         let user = name.parse().map_err(|_| Code::UnknownUser)?;
         let password = Password::shown(password).map_err(|_| Code::WrongPassword)?;
-        match execute(&self.service, Request::Auth { user, password }, network).await {
-            Reply::Authenticated(token) => Ok(self.remember(key, token)),
+        let token = match execute(&self.service, Request::Auth { user, password }, network).await {
+            Reply::Authenticated(token) => token,
+            Reply::Refused(refusal) => return Err(refusal.into()),
+            _ => return Err(Code::Internal.into()),
+        };
+        // Of several first requests at a time each opens a session. The first one stays, because it
+        // may have streams already.
+        while !self.remember(key, token) {
+            if let Some(first) = self.remembered(key, network).await.transpose() {
+                end(&self.service, token);
+                return first;
+            }
+        }
+        Ok(token)
+    }
+
+    /// The remembered session, if it is live. One that is not is forgotten.
+    async fn remembered(&self, key: [u8; 32], network: Network) -> Result<Option<Token>, Refused> {
+        let known = self.sign_ins.lock().get(&key).copied();
+        let Some(token) = known else { return Ok(None) };
+        if self.service.is_live(&token) {
+            return Ok(Some(token));
+        }
+        // Memory may not know it, above all beside other servers.
+        match act(&self.service, token, Action::Whoami, network).await {
+            Reply::Identity(_) => Ok(Some(token)),
+            Reply::Refused(refusal) if refusal.code == Code::NoSession => {
+                // Another request may have opened a new one already.
+                let mut sessions = self.sign_ins.lock();
+                if sessions.get(&key) == Some(&token) {
+                    sessions.remove(&key);
+                }
+                Ok(None)
+            }
             Reply::Refused(refusal) => Err(refusal.into()),
             _ => Err(Code::Internal.into()),
         }
     }
 
-    /// Keeps a new session for later requests. Of several first requests at a time each opens one:
-    /// the first one stays, because it may have streams already. Returns the session to use.
-    fn remember(&self, key: [u8; 32], token: Token) -> Token {
+    /// Keeps a new session for later requests, unless one is kept already.
+    fn remember(&self, key: [u8; 32], token: Token) -> bool {
         let mut sessions = self.sign_ins.lock();
-        let first = sessions.get(&key).copied().filter(|first| self.service.is_live(first));
-        if let Some(first) = first {
-            drop(sessions);
-            end(&self.service, token);
-            return first;
+        if sessions.contains_key(&key) {
+            return false;
         }
-        let other = sessions.keys().find(|known| **known != key).copied();
+        let other = sessions.keys().next().copied();
         let displaced = (sessions.len() >= SIGN_INS_MAX)
             .then(|| other.and_then(|other| sessions.remove(&other)))
             .flatten();
-        let replaced = sessions.insert(key, token);
+        sessions.insert(key, token);
         drop(sessions);
-        for token in displaced.into_iter().chain(replaced) {
+        if let Some(token) = displaced {
             end(&self.service, token);
         }
-        token
+        true
     }
 
     /// Forgets a session that was opened for a name and a password, which is no longer the user's, and
