@@ -80,10 +80,9 @@ fn removed_member_gets_no_message_that_came_later() {
     join(&first, ROBO);
     let events = listen(&second);
     let inbox = second.store().watch(NEKO);
-    let mut got = 0;
     for round in 0..20 {
         join(&first, NEKO);
-        let after = follow(&second, &inbox, NEKO);
+        let mut after = follow(&second, &inbox, NEKO);
         let (done, removed) = channel();
         let is_removed = AtomicBool::new(false);
         let mut seen = Vec::new();
@@ -99,8 +98,14 @@ fn removed_member_gets_no_message_that_came_later() {
                     }
                 });
             }
-            wait_for(&events, |event| event == Event::Messages(BUILD));
-            seen.extend(live(&inbox, after.0).unwrap_or_default());
+            // As a stream does it: the second node may hear of the join after the stream began.
+            while seen.is_empty() {
+                wait_for(&events, |event| event == Event::Messages(BUILD));
+                match live(&inbox, after.0) {
+                    Some(messages) => seen.extend(messages),
+                    None => after = follow(&second, &inbox, NEKO),
+                }
+            }
             first.store().write(kick("neko"), move |kicked| done.send(kicked).unwrap());
             // Until the removal is answered, and once more.
             loop {
@@ -120,9 +125,7 @@ fn removed_member_gets_no_message_that_came_later() {
         );
         let left: i64 = left[0].parse().unwrap();
         assert!(seen.iter().all(|id| *id <= left), "{seen:?} after {left}");
-        got += seen.len();
     }
-    assert!(got > 0, "no message came before a removal");
 }
 
 /// The rows of a table that a transaction reads.
