@@ -1,6 +1,6 @@
 //! What rooms cost beside messages to users: posts, pushes and first pages. Run it with `cargo
-//! bench --bench rooms`; docs/performance.md explains the output. What is compared uses one server
-//! on one database, in turns.
+//! bench --bench rooms`; docs/performance.md explains the output. Each measurement starts the
+//! server on a new database. Those that are compared take turns.
 
 #[path = "../harness/mod.rs"]
 mod harness;

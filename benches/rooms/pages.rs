@@ -9,9 +9,9 @@ use crate::harness::generator::{self, Extent, Load};
 use crate::harness::peers::chat::{self, Server};
 use crate::{Bench, PAGE_ROOMS, page_room};
 
-/// In how many rooms each reader is.
+/// The number of rooms of each reader.
 pub const READERS: [usize; 3] = [1, 10, PAGE_ROOMS];
-/// What is asked for, and the rest of the line after the verb and the token.
+/// The questions: a name for the table, the verb, and what follows the token on the line.
 const QUESTIONS: [(&str, &str, &str); 4] = [
     ("unread", "unread", ""),
     ("the oldest unread", "fetch", " {\"unread\": true}"),
@@ -23,7 +23,7 @@ const BODY_BYTES: usize = 64;
 /// How often each room gets its share of the messages.
 const TURNS: u64 = 10;
 
-/// The user who is in so many rooms.
+/// The name of the user who is a member of `rooms` rooms.
 pub fn reader(rooms: usize) -> String {
     format!("reader{rooms}")
 }
