@@ -278,11 +278,11 @@ impl NoticeBoard {
             })
             .collect();
         let of_users = counts.senders.iter().map(|of| {
-            let counted = Counted { count: of.count, newest: of.newest };
+            let counted = Counted { count: of.count, newest: of.newest, more: false };
             (MailboxName::User(of.from.clone()), counted)
         });
         let of_rooms = counts.rooms.iter().map(|of| {
-            let counted = Counted { count: of.count, newest: of.newest };
+            let counted = Counted { count: of.count, newest: of.newest, more: of.more };
             (MailboxName::Room(of.room.clone()), counted)
         });
         unread.set(of_users.chain(of_rooms), waiting.iter().map(|(name, id)| (name, *id)));

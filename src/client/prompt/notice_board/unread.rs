@@ -26,6 +26,17 @@ pub(super) struct Unread {
 pub(super) struct Counted {
     pub(super) count: usize,
     pub(super) newest: MessageId,
+    /// Counting stopped at `newest`, so there may be more after it.
+    pub(super) more: bool,
+}
+
+impl Counted {
+    /// These were shown, or will be. If counting stopped, they may not have been counted.
+    fn take(&mut self, messages: usize) {
+        if !self.more {
+            self.count = self.count.saturating_sub(messages);
+        }
+    }
 }
 
 impl Unread {
@@ -41,7 +52,7 @@ impl Unread {
             let is_here = |(of, id): &(&MailboxName, MessageId)| *of == name && *id <= upto;
             let here = waiting.clone().filter(is_here).count();
             let shown = self.shown.get(name).map_or(0, |(_, count)| *count);
-            of.count = of.count.saturating_sub(here + shown);
+            of.take(here + shown);
         }
         (self.hidden, self.counted_upto) = (Some(hidden), Some(upto));
     }
@@ -62,10 +73,11 @@ impl Unread {
         let Some(hidden) = &mut self.hidden else { return };
         if is_shown && is_counted {
             if let Some(of) = hidden.get_mut(name) {
-                of.count = of.count.saturating_sub(1);
+                of.take(1);
             }
         } else if !is_shown && !is_counted {
-            let of = hidden.entry(name.clone()).or_insert(Counted { count: 0, newest: id });
+            let of =
+                hidden.entry(name.clone()).or_insert(Counted { count: 0, newest: id, more: false });
             (of.count, of.newest) = (of.count + 1, id);
         }
     }
@@ -116,7 +128,7 @@ impl Unread {
         let name = name.or_else(|| read.room.clone().map(MailboxName::Room));
         let hidden = self.hidden.iter_mut().flatten();
         for (_, of) in hidden.filter(|(of, _)| name.as_ref().is_none_or(|name| name == *of)) {
-            if of.newest <= upto {
+            if of.newest <= upto && !of.more {
                 of.count = 0;
             }
         }
@@ -164,7 +176,7 @@ mod tests {
     }
 
     fn counted(count: usize, newest: i64) -> Counted {
-        Counted { count, newest: MessageId(newest) }
+        Counted { count, newest: MessageId(newest), more: false }
     }
 
     fn unread(counts: &[(&str, usize, i64)]) -> Unread {
@@ -186,6 +198,25 @@ mod tests {
         unread.keep_one_place();
         unread.show(&name("paff"), MessageId(7));
         assert_eq!((unread.whole_conversations(), unread.count()), (vec![], 3));
+    }
+
+    /// Of a room with many unread messages, the server has counted the first ones only.
+    #[test]
+    fn messages_after_the_counted_ones_stay_unread() {
+        let mut unread = Unread::default();
+        let of_room = Counted { more: true, ..counted(2, 8) };
+        unread.set([(name("#build"), of_room)], std::iter::empty());
+        unread.was_read(&ReadUpto::conversation(name("#build"), MessageId(8)));
+        for id in 20..23 {
+            unread.arrived(&name("#build"), MessageId(id), true);
+            unread.show(&name("#build"), MessageId(id));
+        }
+        assert_eq!((unread.whole_upto(), unread.whole_conversations()), (None, vec![]));
+        unread.set([(name("#build"), of_room)], std::iter::empty());
+        assert_eq!((unread.whole_upto(), unread.whole_conversations()), (None, vec![]));
+        unread.set([(name("#build"), counted(4, 22))], std::iter::empty());
+        unread.was_read(&ReadUpto::conversation(name("#build"), MessageId(19)));
+        assert_eq!((unread.whole_upto(), unread.count()), (None, 4));
     }
 
     #[test]
