@@ -10,13 +10,14 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 use smallvec::SmallVec;
 
 use super::call::act;
+use super::names::Name;
 use super::publish::{answer_headers, key};
 use super::refused::Refused;
 use super::{Gateway, body};
@@ -36,7 +37,7 @@ const DONE: &str = "ok";
 pub(super) async fn post(
     State(gateway): State<Arc<Gateway>>,
     Extension(peer): Extension<Peer>,
-    Path(id): Path<String>,
+    Name(id): Name,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refused> {
@@ -79,11 +80,25 @@ fn parse(sent: &str) -> Result<Incoming, Refused> {
     let json = payload.as_deref().unwrap_or(sent);
     let bad = |error: serde_json::Error| Refused::bad(format!("the body of a hook: {error}"));
     let fields: Map<String, Value> = serde_json::from_str(json).map_err(bad)?;
-    let is_of_alerts = fields.contains_key("alerts");
-    let value = Value::Object(fields);
-    match is_of_alerts {
+    let value = without_nulls(Value::Object(fields));
+    match value.get("alerts").is_some() {
         true => serde_json::from_value(value).map(alerts::message).map_err(bad),
         false => serde_json::from_value(value).map(slack::message).map_err(bad),
+    }
+}
+
+/// The same value without `null` in it: that is the same as an absent field.
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let given = fields.into_iter().filter(|(_, value)| !value.is_null());
+            Value::Object(given.map(|(name, value)| (name, without_nulls(value))).collect())
+        }
+        Value::Array(values) => {
+            let given = values.into_iter().filter(|value| !value.is_null());
+            Value::Array(given.map(without_nulls).collect())
+        }
+        other => other,
     }
 }
 

@@ -112,6 +112,8 @@ fn what_is_no_message_is_refused_and_what_is_long_arrives() {
     let text = message["body"].as_str().unwrap();
     assert!(text.ends_with("猫…") && text.len() > 32_000, "{} bytes", text.len());
     assert_eq!(post(&server, &hook, "x".repeat(300_000)).status, 413);
+    let no_text = post(&server, "%ff", "{}");
+    assert!(no_text.body.contains("\"code\":\"bad_argument\""), "{no_text:?}");
     let got = send(server.http(), &format!("GET /hooks/{hook}"), &[], "");
     assert_eq!(got.status, 405, "{got:?}");
 }

@@ -152,7 +152,7 @@ mod tests {
     use serde_json::json;
 
     fn of(group: Value) -> Incoming {
-        message(serde_json::from_value(group).expect("a group"))
+        super::super::parse(&group.to_string()).expect("a group")
     }
 
     #[test]
@@ -172,6 +172,17 @@ mod tests {
         assert_eq!(details.title.unwrap().as_str(), "[FIRING:1] DiskFull");
         assert_eq!(details.priority, Priority::High, "the critical one is over");
         assert_eq!(details.click, None);
+    }
+
+    #[test]
+    fn null_is_the_same_as_an_absent_field() {
+        let Incoming { text, details } = of(json!({
+            "status": "firing", "receiver": null, "groupLabels": null, "title": null,
+            "alerts": [{"status": "firing", "labels": {"alertname": "DiskFull", "of": null},
+                        "annotations": null}, null],
+        }));
+        assert_eq!(text, "firing: DiskFull");
+        assert_eq!(details.title.unwrap().as_str(), "[FIRING:1]");
     }
 
     #[test]

@@ -7,108 +7,90 @@ use serde_json::Value;
 use super::incoming::{Incoming, click, title};
 use crate::model::Details;
 
-/// A message. An absent field and `null` are the same.
-#[derive(Deserialize)]
+/// A message.
+#[derive(Default, Deserialize)]
+#[serde(default)]
 pub(super) struct Said {
-    #[serde(default)]
-    text: Option<String>,
-    #[serde(default)]
-    attachments: Option<Vec<Attachment>>,
-    #[serde(default)]
-    blocks: Option<Vec<Value>>,
+    text: String,
+    attachments: Vec<Attachment>,
+    blocks: Vec<Value>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Attachment {
-    #[serde(default)]
-    fallback: Option<String>,
-    #[serde(default)]
-    pretext: Option<String>,
-    #[serde(default)]
-    title: Option<String>,
-    #[serde(default)]
-    title_link: Option<String>,
-    #[serde(default)]
-    text: Option<String>,
-    #[serde(default)]
-    fields: Option<Vec<Field>>,
-    #[serde(default)]
-    blocks: Option<Vec<Value>>,
+    fallback: String,
+    pretext: String,
+    title: String,
+    title_link: String,
+    text: String,
+    fields: Vec<Field>,
+    blocks: Vec<Value>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Field {
-    #[serde(default)]
-    title: Option<String>,
-    #[serde(default)]
+    title: String,
     value: Value,
 }
 
 /// The message in plain text. The title of the only attachment, without a text above it, is the
 /// message's.
 pub(super) fn message(said: Said) -> Incoming {
-    let Said { text, attachments, blocks } = said;
-    let mut attachments = attachments.unwrap_or_default();
+    let Said { text, mut attachments, blocks } = said;
     let mut details = Details::default();
-    let text = text.filter(|text| !text.trim().is_empty());
-    if let (None, [only]) = (&text, attachments.as_mut_slice()) {
-        details.click = click([only.title_link.as_ref()]);
-        details.title = only.title.as_deref().and_then(|text| title(&plain(text)));
-        if details.title.is_some() && has_more(only) {
-            only.title = None;
+    let has_text = !text.trim().is_empty();
+    if let (false, [only]) = (has_text, attachments.as_mut_slice()) {
+        details.click = click([Some(&only.title_link)]);
+        let own = std::mem::take(&mut only.title);
+        details.title = title(&plain(&own));
+        // A message needs a text: a title alone is also that.
+        if details.title.is_none() || parts_of(only).is_empty() {
+            only.title = own;
         }
     }
     // Blocks say again what the text says for those who cannot show blocks.
-    let mut parts: Vec<String> = match text {
-        Some(text) => vec![text],
-        None => texts_of(&blocks.unwrap_or_default()),
-    };
-    parts.extend(attachments.iter().flat_map(parts_of));
+    let mut parts = if has_text { vec![text] } else { texts_of(&blocks) };
+    for attachment in attachments {
+        match parts_of(&attachment) {
+            own if own.is_empty() => parts.push(attachment.fallback),
+            own => parts.extend(own),
+        }
+    }
     Incoming::new(&plain(&parts.join("\n")), details)
 }
 
-/// Whether there is something beside a title.
-fn has_more(attachment: &Attachment) -> bool {
-    let Attachment { pretext, text, fields, blocks, .. } = attachment;
-    let is_some = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
-    let has_fields = fields.as_ref().is_some_and(|fields| !fields.is_empty());
-    let has_blocks = blocks.as_ref().is_some_and(|blocks| !texts_of(blocks).is_empty());
-    is_some(pretext) || is_some(text) || has_fields || has_blocks
-}
-
+/// The lines of an attachment, without its `fallback`.
 fn parts_of(attachment: &Attachment) -> Vec<String> {
-    let Attachment { fallback, pretext, title, title_link: _, text, fields, blocks } = attachment;
-    let mut parts: Vec<String> = [pretext, title, text].into_iter().flatten().cloned().collect();
-    for Field { title, value } in fields.iter().flatten() {
+    let Attachment { fallback: _, pretext, title, title_link: _, text, fields, blocks } =
+        attachment;
+    let mut parts = vec![pretext.clone(), title.clone(), text.clone()];
+    for Field { title, value } in fields {
         let value = match value {
             Value::Null => String::new(),
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
-        parts.push(match title.as_deref().filter(|title| !title.is_empty()) {
-            Some(title) => format!("{title}: {value}"),
-            None => value,
-        });
+        parts.push(if title.is_empty() { value } else { format!("{title}: {value}") });
     }
-    parts.extend(texts_of(blocks.as_deref().unwrap_or_default()));
+    parts.extend(texts_of(blocks));
     parts.retain(|part| !part.is_empty());
-    match parts.is_empty() {
-        true => fallback.iter().cloned().collect(),
-        false => parts,
-    }
+    parts
 }
 
 /// The texts of blocks, in their order: of headers and sections, their fields, and of contexts.
 fn texts_of(blocks: &[Value]) -> Vec<String> {
-    let list = |value: Option<&Value>| value.and_then(Value::as_array).cloned().unwrap_or_default();
-    let mut texts = Vec::new();
-    for block in blocks {
-        let parts = [list(block.get("fields")), list(block.get("elements"))].concat();
-        let parts = block.get("text").cloned().into_iter().chain(parts);
-        let text = |part: Value| part.get("text").and_then(Value::as_str).map(str::to_owned);
-        texts.extend(parts.filter_map(text));
-    }
-    texts
+    let parts = blocks.iter().flat_map(|block| {
+        let text = block.get("text").into_iter();
+        text.chain(list(block, "fields")).chain(list(block, "elements"))
+    });
+    let texts = parts.filter_map(|part| part.get("text").and_then(Value::as_str));
+    texts.map(str::to_owned).collect()
+}
+
+fn list<'a>(block: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
+    block.get(name).and_then(Value::as_array).into_iter().flatten()
 }
 
 /// Resolves what stands between `<` and `>` in Slack's texts, and the three characters that are
@@ -118,7 +100,11 @@ fn plain(text: &str) -> String {
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('<') {
         plain.push_str(before);
-        rest = match after.split_once('>').and_then(|(inside, rest)| Some((shown(inside)?, rest))) {
+        // A `<` inside is escaped. To look no further than the next one also means to look at each
+        // byte once.
+        let end = after.find(['<', '>']).filter(|end| after[*end..].starts_with('>'));
+        let inside = end.and_then(|end| Some((shown(&after[..end])?, &after[end + 1..])));
+        rest = match inside {
             Some((inside, rest)) => {
                 plain.push_str(&inside);
                 rest
@@ -156,7 +142,7 @@ mod tests {
     use serde_json::json;
 
     fn of(said: Value) -> Incoming {
-        message(serde_json::from_value(said).expect("a message"))
+        super::super::parse(&said.to_string()).expect("a message")
     }
 
     #[test]
@@ -171,6 +157,7 @@ mod tests {
             ("&amp;lt;", "&lt;"),
             ("a <b> < c <https://", "a <b> < c <https://"),
             ("*bold* `code` <@U1>", "*bold* `code` <@U1>"),
+            ("<https://a <https://b|c>", "<https://a c (https://b)"),
         ] {
             assert_eq!(plain(text), expected);
         }
