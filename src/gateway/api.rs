@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -12,12 +12,14 @@ use axum::routing::{get, post};
 use axum::{Extension, Router};
 
 use super::call::execute;
+use super::names::Name;
 use super::openapi::NO_STREAM;
 use super::publish::{REPLAYED, key};
 use super::refused::Refused;
 use super::{Gateway, body, openapi};
 use crate::http::Peer;
-use crate::protocol::command::Request;
+use crate::model::Key;
+use crate::protocol::command::{Action, Request};
 use crate::protocol::framing::{LINE_BYTES_MAX, REPLY_END};
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::Reply;
@@ -48,10 +50,11 @@ const NO_PATH: &str = "no such path: /api/v1/openapi.json describes the API";
 async fn call(
     State(gateway): State<Arc<Gateway>>,
     Extension(peer): Extension<Peer>,
-    Path(word): Path<String>,
+    word: Result<Name, Refused>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, OwnForm> {
+    let Name(word) = word?;
     let verb = Verb::from_word(&word).filter(|verb| *verb != Verb::Invalid).ok_or_else(|| {
         let why = "there is no such verb: /api/v1/openapi.json describes the API";
         Refused::new(StatusCode::NOT_FOUND, Code::UnknownCommand, why)
@@ -63,15 +66,19 @@ async fn call(
     if verb == Verb::Watch {
         return Err(Refused::new(StatusCode::BAD_REQUEST, Code::Usage, NO_STREAM).into());
     }
+    let key = key(&headers)?;
+    if key.is_some() && verb != Verb::Post {
+        return Err(Refused::bad("Idempotency-Key: only post has a key").into());
+    }
     let object = body::read(&headers, body, LINE_BYTES_MAX).await?;
-    let object = with_key(verb, &headers, object)?;
-    let (request, network) = match caller {
+    let (mut request, network) = match caller {
         Some(caller) => (Request::of_object(verb, caller.token, &object)?, caller.network),
         None => {
             let network = gateway.network(&headers, peer);
             (Request::of_open_object(verb, &object)?, network)
         }
     };
+    set_key(&mut request, key)?;
     let reply = execute(&gateway.service, request, network).await;
     if verb == Verb::Passwd
         && reply.is_ok()
@@ -82,17 +89,15 @@ async fn call(
     Ok(respond(reply))
 }
 
-/// A header `Idempotency-Key` is the key of a `post`.
-fn with_key(verb: Verb, headers: &HeaderMap, object: String) -> Result<String, Refused> {
-    let Some(key) = key(headers)? else { return Ok(object) };
-    if verb != Verb::Post {
-        return Err(Refused::bad("Idempotency-Key: only post has a key"));
+/// The header `Idempotency-Key` is the key of a `post`.
+fn set_key(request: &mut Request, key: Option<Key>) -> Result<(), Refused> {
+    // What could not be read is refused by the service.
+    let Request::InSession { action: Ok(Action::Post(post)), .. } = request else { return Ok(()) };
+    if key.is_some() && post.key.is_some() {
+        return Err(Refused::bad("Idempotency-Key: the body has a key already"));
     }
-    // What is no object is refused as such.
-    let Some(fields) = object.trim_ascii_start().strip_prefix('{') else { return Ok(object) };
-    let key = serde_json::Value::from(key.as_str());
-    let is_empty = fields.trim_ascii_start().starts_with('}');
-    Ok(format!("{{\"key\": {key}{} {fields}", if is_empty { "" } else { "," }))
+    post.key = key.or(post.key.take());
+    Ok(())
 }
 
 fn respond(reply: Reply) -> Response {

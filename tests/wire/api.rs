@@ -234,6 +234,8 @@ fn key_of_the_header_is_the_key_of_the_message() {
         let response = post("build-418", object);
         assert_eq!(json_of(&response)["code"], "bad_argument", "{object}: {response:?}");
     }
+    let both = post("build-418", line);
+    assert!(both.body.contains("the body has a key already"), "{both:?}");
     let fields = [("Authorization", bearer.as_str()), ("Idempotency-Key", "k")];
     let response =
         send(server.http(), "POST /api/v1/send", &fields, r#"{"to": "neko", "body": "hai"}"#);
@@ -253,6 +255,7 @@ fn refusals_have_a_status_and_the_form_of_the_line_protocol() {
         ("POST /api/v1/nothing", &[own][..], "{}", 404, "unknown_command"),
         ("POST /api/v1/invalid", &[own], "{}", 404, "unknown_command"),
         ("POST /api/v1/post/more", &[own], "{}", 404, "bad_request"),
+        ("POST /api/v1/%ff", &[own], "{}", 400, "bad_argument"),
         ("GET /api/v1/whoami", &[own], "", 405, "bad_request"),
         ("POST /api/v1/whoami", &[], "", 401, "no_session"),
         ("POST /api/v1/whoami", &[("Authorization", "Bearer x")], "", 401, "no_session"),
