@@ -309,6 +309,11 @@ impl Service {
         matches!(self.sessions.find(&token.hash(), self.now()), Lookup::Live(_))
     }
 
+    /// Rises whenever a user may have been renamed or changed otherwise, on any server.
+    pub fn user_changes(&self) -> u64 {
+        self.sessions.doubts()
+    }
+
     /// What is known of the database, without asking it.
     pub fn database(&self) -> Database {
         about::database(&self.store)

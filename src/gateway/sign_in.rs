@@ -29,7 +29,15 @@ const SIGN_INS_MAX: usize = 1_000;
 pub(super) struct SignIns {
     /// Makes the keys worthless outside this process.
     salt: Token,
-    sessions: Mutex<HashMap<[u8; 32], Token>>,
+    sessions: Mutex<HashMap<[u8; 32], SignIn>>,
+}
+
+/// The session of a name and a password.
+#[derive(Clone, Copy)]
+struct SignIn {
+    token: Token,
+    /// [`Service::user_changes`] before its user was last seen to have that name.
+    as_of: u64,
 }
 
 /// Who sends a request, and from where.
@@ -48,7 +56,7 @@ impl SignIns {
 
     /// Ends all sessions. Returns before the store has done it.
     pub(super) fn sign_out(&self, service: &Arc<Service>) {
-        for (_, token) in self.lock().drain() {
+        for (_, SignIn { token, .. }) in self.lock().drain() {
             end(service, token);
         }
     }
@@ -59,7 +67,7 @@ impl SignIns {
         salted.finalize().into()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<[u8; 32], Token>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<[u8; 32], SignIn>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -113,9 +121,10 @@ impl Gateway {
         network: Network,
     ) -> Result<Token, Refused> {
         let key = self.sign_ins.key(format!("{name}:{password}").as_bytes());
-        if let Some(token) = self.remembered(key, network).await? {
+        if let Some(token) = self.remembered(key, name, network).await? {
             return Ok(token);
         }
+        let as_of = self.service.user_changes();
         let user = name.parse().map_err(|_| Code::UnknownUser)?;
         let password = Password::shown(password).map_err(|_| Code::WrongPassword)?;
         let token = match execute(&self.service, Request::Auth { user, password }, network).await {
@@ -125,8 +134,8 @@ impl Gateway {
         };
         // Of several first requests at a time each opens a session. The first one stays, because it
         // may have streams already.
-        while !self.remember(key, token) {
-            if let Some(first) = self.remembered(key, network).await.transpose() {
+        while !self.remember(key, SignIn { token, as_of }) {
+            if let Some(first) = self.remembered(key, name, network).await.transpose() {
                 end(&self.service, token);
                 return first;
             }
@@ -134,20 +143,37 @@ impl Gateway {
         Ok(token)
     }
 
-    /// The remembered session, if it is live. One that is not is forgotten.
-    async fn remembered(&self, key: [u8; 32], network: Network) -> Result<Option<Token>, Refused> {
+    /// The remembered session, if it is live and its user still has this name. Another one is
+    /// forgotten: the name may be another user's, with the same password.
+    async fn remembered(
+        &self,
+        key: [u8; 32],
+        name: &str,
+        network: Network,
+    ) -> Result<Option<Token>, Refused> {
         let known = self.sign_ins.lock().get(&key).copied();
-        let Some(token) = known else { return Ok(None) };
-        if self.service.is_live(&token) {
+        let Some(SignIn { token, as_of }) = known else { return Ok(None) };
+        let now = self.service.user_changes();
+        if as_of == now && self.service.is_live(&token) {
             return Ok(Some(token));
         }
         // Memory may not know it, above all beside other servers.
         match act(&self.service, token, Action::Whoami, network).await {
-            Reply::Identity(_) => Ok(Some(token)),
+            Reply::Identity(identity) if identity.user.as_str() == name => {
+                let mut sessions = self.sign_ins.lock();
+                if let Some(known) = sessions.get_mut(&key).filter(|known| known.token == token) {
+                    known.as_of = now;
+                }
+                Ok(Some(token))
+            }
+            Reply::Identity(_) => {
+                self.forget_sign_in(token);
+                Ok(None)
+            }
             Reply::Refused(refusal) if refusal.code == Code::NoSession => {
                 // Another request may have opened a new one already.
                 let mut sessions = self.sign_ins.lock();
-                if sessions.get(&key) == Some(&token) {
+                if sessions.get(&key).is_some_and(|known| known.token == token) {
                     sessions.remove(&key);
                 }
                 Ok(None)
@@ -158,7 +184,7 @@ impl Gateway {
     }
 
     /// Keeps a new session for later requests, unless one is kept already.
-    fn remember(&self, key: [u8; 32], token: Token) -> bool {
+    fn remember(&self, key: [u8; 32], new: SignIn) -> bool {
         let mut sessions = self.sign_ins.lock();
         if sessions.contains_key(&key) {
             return false;
@@ -167,19 +193,19 @@ impl Gateway {
         let displaced = (sessions.len() >= SIGN_INS_MAX)
             .then(|| other.and_then(|other| sessions.remove(&other)))
             .flatten();
-        sessions.insert(key, token);
+        sessions.insert(key, new);
         drop(sessions);
-        if let Some(token) = displaced {
-            end(&self.service, token);
+        if let Some(displaced) = displaced {
+            end(&self.service, displaced.token);
         }
         true
     }
 
-    /// Forgets a session that was opened for a name and a password, which is no longer the user's, and
-    /// ends it. The old password would open it else.
+    /// Forgets the session of a name and a password that are no longer the user's, and ends it. They
+    /// would open it else.
     pub(super) fn forget_sign_in(&self, token: Token) {
         let mut sessions = self.sign_ins.lock();
-        let found = sessions.iter().find(|(_, known)| **known == token).map(|(key, _)| *key);
+        let found = sessions.iter().find(|(_, known)| known.token == token).map(|(key, _)| *key);
         if found.and_then(|key| sessions.remove(&key)).is_some() {
             drop(sessions);
             end(&self.service, token);

@@ -140,7 +140,7 @@ impl Used {
 pub(super) struct Sessions {
     entries: RwLock<Entries>,
     idle: Adjustable<Duration>,
-    /// How often all sessions came into doubt.
+    /// How often sessions came into doubt, and users may have changed.
     doubts: AtomicU64,
 }
 
@@ -184,7 +184,12 @@ impl Sessions {
 
     /// Begins a question to the store about a session.
     pub(super) fn ask(&self) -> Question {
-        Question { doubts: self.doubts.load(Ordering::SeqCst) }
+        Question { doubts: self.doubts() }
+    }
+
+    /// How often sessions came into doubt.
+    pub(super) fn doubts(&self) -> u64 {
+        self.doubts.load(Ordering::SeqCst)
     }
 
     /// Inserts a session that the store gave as the answer to this question, unless it has ended
@@ -200,7 +205,7 @@ impl Sessions {
             return true;
         }
         let mut entries = self.write();
-        if self.doubts.load(Ordering::SeqCst) != doubts {
+        if self.doubts() != doubts {
             return false;
         }
         match entries.entry(token) {

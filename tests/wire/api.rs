@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::support::Server;
 use crate::support::http::{Response, get, send};
 use crate::support::json_schema::check;
+use crate::support::operator;
 use crate::support::page::{Names, blocks, fill_in, fits};
 use crate::support::skip::{is_here, skip};
 
@@ -194,6 +195,21 @@ fn token_of_auth_serves_until_logout() {
     let statuses: Vec<u16> = codes.iter().map(|response| response.status).collect();
     assert_eq!(statuses, [401, 401, 401, 401, 401, 429], "throttled as auth is");
     assert!(codes[5].field("retry-after").is_some(), "{:?}", codes[5]);
+}
+
+#[test]
+fn name_and_password_stand_for_the_user_who_has_them_now() {
+    let server = Server::start_with(HTTP);
+    let rename = |from, to| operator::done(&server.database(), &["user", "rename", from, to]);
+    let who = || json_of(&call(&server, PAFF, "whoami", ""));
+    assert_eq!(who()["display_name"], "Paff Aroma");
+    rename("paff", "cat");
+    assert_eq!(who()["code"], "unknown_user", "nobody has this name");
+    rename("cat", "paff");
+    assert_eq!(who()["display_name"], "Paff Aroma");
+    rename("paff", "cat");
+    rename("neko", "paff");
+    assert_eq!(who()["display_name"], "Neko UwU", "whose password is the same");
 }
 
 #[test]
