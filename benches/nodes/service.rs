@@ -136,6 +136,25 @@ impl Run<'_> {
         Ok([ask(size)?, ask(wal)?])
     }
 
+    /// Up to which id the words of the messages are indexed.
+    #[allow(dead_code, reason = "the benchmark `search` uses it")]
+    pub fn indexed(&self) -> Result<u64> {
+        let name = "name LIKE 'search_upto.%'";
+        let upto: Option<String> = match &self.service.cluster {
+            None => {
+                let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+                let file = Connection::open_with_flags(&self.database, flags)?;
+                let found = format!("SELECT max(value) FROM meta WHERE {name}");
+                file.query_row(&found, [], |row| row.get(0))?
+            }
+            Some(cluster) => {
+                let found = format!("SELECT value FROM chat.marks WHERE {name}");
+                cluster.ask_in(&self.database, &found)?
+            }
+        };
+        Ok(upto.map_or(Ok(0), |upto| upto.trim().parse())?)
+    }
+
     /// Stops the servers.
     pub fn end(self) -> Result<()> {
         self.nodes.into_iter().try_for_each(Server::stop)?;

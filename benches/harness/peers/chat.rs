@@ -26,7 +26,7 @@ const PASSWORD: &str = "load";
 /// The user who sends all messages.
 pub const SENDER: &str = "sender";
 /// The start of the reply to every successful request.
-const OK: &[u8] = b"{\"status\": \"OK\"";
+pub const OK: &[u8] = b"{\"status\": \"OK\"";
 /// The length of the end of every reply.
 const REPLY_END_BYTES: usize = 4;
 
