@@ -110,8 +110,7 @@ impl Commit for Batches {
             return self.index_words();
         }
         if rested >= COMPACTION_DELAY && self.may_compact() {
-            self.compact();
-            return Remaining::Work;
+            return self.compact();
         }
         if rested < IDLE_DELAY {
             return Remaining::Nothing;
@@ -126,7 +125,11 @@ impl Commit for Batches {
 
     /// How long [`Self::idle_step`] has nothing to do.
     fn idle_delay(&self) -> Duration {
-        let compaction = self.may_compact().then_some(COMPACTION_DELAY);
+        // A compaction goes on soon after the checkpoint that it waits for.
+        let is_compacting = self.may_compact()
+            || self.connection.deliveries.needs_compaction()
+                && self.connection.policy.is_checkpointing;
+        let compaction = is_compacting.then_some(COMPACTION_DELAY);
         let indexing = self.indexing_delay().map(|delay| delay.max(INDEXING_INTERVAL));
         compaction.into_iter().chain(indexing).min().unwrap_or(IDLE_DELAY)
     }
@@ -308,23 +311,21 @@ impl Batches {
         derived
     }
 
-    /// How long the writer must be idle before it indexes words. `None` if there are none to index.
+    /// How long the writer must be idle before it indexes words. `None` if there are none to index,
+    /// or the disk is nearly full.
     fn indexing_delay(&self) -> Option<Duration> {
         match self.connection.words_lag() {
+            _ if self.connection.policy.is_scarce() => None,
             (..=0, _) => None,
             (_, true) => Some(SHORT_INDEXING_DELAY),
             (_, false) => Some(INDEXING_DELAY),
         }
     }
 
-    /// Indexes the words of some messages, or has the checkpoint done that this needs first. A short
-    /// pause is not its time: on a slow disk a sender would wait for it.
+    /// Indexes the words of some messages, or has the checkpoint done that this needs first.
     fn index_words(&mut self) -> Remaining {
         if self.connection.policy.precedes_compaction() {
-            if !self.ask_checkpointer() {
-                self.checkpoint_passively();
-            }
-            return Remaining::Nothing;
+            return self.checkpoint_before_idle_work();
         }
         match self.derive(WriteConnection::index_words) {
             Ok(()) => return Remaining::Work,
@@ -352,10 +353,10 @@ impl Batches {
         deliveries.needs_compaction() && policy.allows_compaction()
     }
 
-    /// Does one step of a compaction, or the checkpoint that it needs first.
-    fn compact(&mut self) {
+    /// Does one step of a compaction, or has the checkpoint done that it needs first.
+    fn compact(&mut self) -> Remaining {
         if self.connection.policy.precedes_compaction() {
-            return self.checkpoint_passively();
+            return self.checkpoint_before_idle_work();
         }
         if let Err(error) = self.derive(WriteConnection::compact_deliveries) {
             if error != StoreError::Busy {
@@ -363,6 +364,16 @@ impl Batches {
             }
             self.connection.deliveries.postpone_compaction();
         }
+        Remaining::Work
+    }
+
+    /// Has the WAL checkpointed, because idle work adds to it. A short pause is not the time to do
+    /// that here: on a slow disk a sender would wait for it. On a nearly full disk it is done here.
+    fn checkpoint_before_idle_work(&mut self) -> Remaining {
+        if self.connection.policy.is_scarce() || !self.ask_checkpointer() {
+            self.checkpoint_passively();
+        }
+        Remaining::Nothing
     }
 
     /// Writes all derived rows, so that the next start need not read the message log.
@@ -502,6 +513,30 @@ mod tests {
         let is_checkpointing = batches.as_ref().unwrap().connection.policy.is_checkpointing;
         assert!(is_checkpointing || checkpointed() >= 2);
         drop(batches);
+        store.close();
+    }
+
+    #[test]
+    fn idle_work_leaves_its_checkpoint_to_the_checkpointer_thread_unless_the_disk_is_full() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder);
+        let mut held = store.writer.group.hold();
+        let batches = held.as_mut().unwrap();
+        batches.connection.policy.note_commit(LONG_PAGES - 1);
+        batches.compact();
+        assert!(batches.connection.policy.is_checkpointing);
+        drop(held);
+        wait_until("the end of the checkpoint", || {
+            !store.writer.group.hold().as_ref().unwrap().connection.policy.is_checkpointing
+        });
+        let mut held = store.writer.group.hold();
+        let batches = held.as_mut().unwrap();
+        batches.connection.policy.note_commit(2 * LONG_PAGES);
+        batches.connection.policy.note_full();
+        batches.compact();
+        let policy = &batches.connection.policy;
+        assert_eq!((policy.is_checkpointing, policy.pages_to_checkpoint()), (false, 0));
+        drop(held);
         store.close();
     }
 

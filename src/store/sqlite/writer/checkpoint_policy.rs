@@ -14,7 +14,8 @@ const SMALL_CHECKPOINT_PAGES: i32 = RESERVED_PAGES;
 /// The same on a nearly full disk. The rest of the reserved pages is left for one more transaction.
 const SCARCE_CHECKPOINT_PAGES: i32 = RESERVED_PAGES / 4;
 /// Above this many WAL pages the checkpointer thread takes over; checkpointing inline would delay
-/// senders. Small batches reach it if a reader of the file blocks checkpoints for a while.
+/// senders. Small batches reach it if a reader of the file blocks checkpoints for a while. On a
+/// nearly full disk the next transaction needs the room at once, so senders do wait.
 pub(super) const LONG_PAGES: i32 = 2 * SMALL_CHECKPOINT_PAGES;
 /// A batch of at most this many operations is small.
 const SMALL_BATCH_OPERATIONS: usize = 16;
@@ -71,7 +72,7 @@ impl CheckpointPolicy {
         let is_owed = self.is_full && pages > 0;
         match !self.is_checkpointing && (is_long || is_owed) {
             false => Due::No,
-            true if pages >= LONG_PAGES => Due::OnCheckpointer,
+            true if pages >= LONG_PAGES && !self.is_scarce => Due::OnCheckpointer,
             true => Due::Here,
         }
     }
@@ -79,16 +80,22 @@ impl CheckpointPolicy {
     /// Whether a compaction may write to the WAL. It waits while the WAL is long or a reader blocks
     /// checkpoints. It also waits for the checkpointer thread, which could not get the lock.
     pub(in crate::store) fn allows_compaction(&self) -> bool {
-        let is_short = match self.pages_to_checkpoint() {
-            ..SMALL_CHECKPOINT_PAGES => true,
-            pages => pages < LONG_PAGES && self.wal_pages >= self.retry_at,
-        };
-        is_short && !self.is_checkpointing
+        let can_be_short =
+            || self.pages_to_checkpoint() < LONG_PAGES && self.wal_pages >= self.retry_at;
+        (!self.precedes_compaction() || can_be_short()) && !self.is_checkpointing
     }
 
-    /// Whether the WAL must be checkpointed before the next compaction.
+    /// Whether the WAL must be checkpointed before the next compaction. On a nearly full disk, a
+    /// purge that comes after it needs the room.
     pub(in crate::store) fn precedes_compaction(&self) -> bool {
-        self.pages_to_checkpoint() >= SMALL_CHECKPOINT_PAGES
+        let enough = if self.is_scarce { SCARCE_CHECKPOINT_PAGES } else { SMALL_CHECKPOINT_PAGES };
+        self.pages_to_checkpoint() >= enough
+    }
+
+    /// Whether the disk is nearly full. Then words are not indexed, because the room is for messages:
+    /// a search finds those that are not indexed, too.
+    pub(in crate::store) fn is_scarce(&self) -> bool {
+        self.is_scarce
     }
 
     /// Whether the WAL is so long that a reader that blocks checkpoints is worth a line.
@@ -220,6 +227,20 @@ mod tests {
         policy.note_checkpoint_ended(true);
         policy.note_commit(SMALL_CHECKPOINT_PAGES - 1);
         assert_eq!(policy.due(SMALL), Due::No);
+    }
+
+    #[test]
+    fn nearly_full_disk_leaves_no_wal_to_another_thread_and_idle_work_checkpoints_early() {
+        for pages in [SCARCE_CHECKPOINT_PAGES, SMALL_CHECKPOINT_PAGES - 1, LONG_PAGES] {
+            let mut policy = CheckpointPolicy::new(true);
+            policy.note_commit(pages);
+            assert_eq!((policy.due(SMALL), policy.due(LARGE)), (Due::Here, Due::Here), "{pages}");
+            assert!(policy.precedes_compaction() && policy.is_scarce(), "{pages}");
+        }
+        assert!(!with_wal(SCARCE_CHECKPOINT_PAGES).precedes_compaction());
+        let mut full = with_wal(LONG_PAGES);
+        full.note_full();
+        assert_eq!(full.due(SMALL), Due::Here);
     }
 
     #[test]
