@@ -16,7 +16,7 @@ use super::names::Name;
 use super::openapi::NO_STREAM;
 use super::publish::{REPLAYED, key};
 use super::refused::Refused;
-use super::{Gateway, body, openapi};
+use super::{Gateway, body, openapi, read};
 use crate::http::Peer;
 use crate::model::Key;
 use crate::protocol::command::{Action, Request};
@@ -36,6 +36,7 @@ pub(super) struct OwnForm(pub(super) Refused);
 pub(super) fn routes() -> Router<Arc<Gateway>> {
     Router::new()
         .route("/openapi.json", get(openapi::document))
+        .route("/events", get(async |parts| read::events(parts).await.map_err(OwnForm)))
         .route("/{verb}", post(call))
         .fallback(async || OwnForm(Refused::new(StatusCode::NOT_FOUND, Code::BadRequest, NO_PATH)))
         .method_not_allowed_fallback(async || {
@@ -111,7 +112,7 @@ fn respond(reply: Reply) -> Response {
 }
 
 /// A reply as the line protocol has it, on one line.
-fn object(reply: &Reply) -> Response {
+pub(super) fn object(reply: &Reply) -> Response {
     let mut line = Vec::new();
     reply.encode(&mut line);
     line.truncate(line.len() - REPLY_END.len());

@@ -16,7 +16,7 @@ use crate::protocol::verb::Verb;
 pub(super) const ROOT: &str = "/api/v1";
 /// A response is one reply.
 pub(super) const NO_STREAM: &str =
-    "watch: GET /inbox/sse and /inbox/json are the streams over HTTP";
+    "watch: GET /api/v1/events, /inbox/sse and /inbox/json are the streams over HTTP";
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// Where the document has the schemas that others refer to.
 const SCHEMAS: &str = "/components/schemas";

@@ -41,7 +41,28 @@ pub(super) async fn read(form: Form, parts: Parts) -> Result<Response, Refused> 
     let caller = gateway.caller(&headers, peer).await?;
     let fields = Fields::of_read(&headers, &uri)?;
     gateway.check_own(caller, &name).await?;
-    let place = place(&fields, &headers)?;
+    respond(&gateway, caller, form, (&fields, &headers)).await
+}
+
+/// What the stream of events takes.
+pub(super) type EventParts = (State<Arc<Gateway>>, Extension<Peer>, Uri, HeaderMap);
+
+/// `GET /api/v1/events`: the events of `watch`, as server-sent events.
+pub(super) async fn events(parts: EventParts) -> Result<Response, Refused> {
+    let (State(gateway), Extension(peer), uri, headers) = parts;
+    let caller = gateway.caller(&headers, peer).await?;
+    let fields = Fields::of_read(&headers, &uri)?;
+    respond(&gateway, caller, Form::Events, (&fields, &headers)).await
+}
+
+/// The messages that the parameters ask for.
+async fn respond(
+    gateway: &Arc<Gateway>,
+    caller: Caller,
+    form: Form,
+    (fields, headers): (&Fields, &HeaderMap),
+) -> Result<Response, Refused> {
+    let place = place(fields, headers)?;
     let priorities = fields.get("priority").map(priorities).transpose()?.unwrap_or_default();
     let filter = Filter {
         min_priority: priorities.iter().min().copied(),
@@ -62,7 +83,10 @@ pub(super) async fn read(form: Form, parts: Parts) -> Result<Response, Refused> 
             Place::Cursor(cursor) => Some(cursor),
             Place::Default | Place::Since(_) => None,
         };
-        let action = Watch { cursor, from, filter: Box::new(filter), ..Watch::default() };
+        // The events tell of all that another client of this user should show, too.
+        let all = form == Form::Events;
+        let (sent, read, muted) = (all, all, all);
+        let action = Watch { cursor, from, sent, read, muted, filter: Box::new(filter) };
         let begun = watch(&gateway.service, caller.token, Action::Watch(action), caller.network);
         gateway.stream(begun.await.map_err(refused)?, wanted)
     };

@@ -19,6 +19,8 @@ use super::refused::Refused;
 use super::sign_in::Caller;
 use crate::model::{Message, MessageId, Priority, UserName};
 use crate::protocol::arguments::{FETCH_MESSAGES_MAX, Fetch, FetchFrom};
+use crate::protocol::event::{Event as OwnEvent, encode_message};
+use crate::protocol::framing::REPLY_END;
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::Page;
 use crate::service::StreamPage;
@@ -40,6 +42,8 @@ pub(super) enum Form {
     Json,
     Sse,
     Raw,
+    /// Server-sent events that are the events of the line protocol.
+    Events,
 }
 
 /// What is wanted beyond the filter of the service.
@@ -53,13 +57,18 @@ impl Form {
     pub(super) fn content_type(self) -> &'static str {
         match self {
             Self::Json => "application/x-ndjson; charset=utf-8",
-            Self::Sse => "text/event-stream; charset=utf-8",
+            Self::Sse | Self::Events => "text/event-stream; charset=utf-8",
             Self::Raw => "text/plain; charset=utf-8",
         }
     }
 
     fn push(self, event: &Event<'_>, text: Option<&str>, out: &mut String) {
         match self {
+            // It has no other event that says nothing but a place.
+            Self::Events => {
+                out.push_str(&format!("id: {}\n", event.id()));
+                out.push_str(&data(|line| OwnEvent::Heartbeat.encode(line)));
+            }
             Self::Json => out.push_str(&event.line()),
             Self::Sse => {
                 if event.kind() != "message" {
@@ -71,6 +80,14 @@ impl Form {
         }
         out.push('\n');
     }
+}
+
+/// The field `data` of an event that the line protocol writes, which is one line of ASCII.
+fn data(encode: impl FnOnce(&mut Vec<u8>)) -> String {
+    let mut line = Vec::new();
+    encode(&mut line);
+    line.truncate(line.len() - REPLY_END.len());
+    format!("data: {}\n", String::from_utf8_lossy(&line))
 }
 
 impl Wanted {
@@ -88,7 +105,12 @@ impl Wanted {
     }
 
     fn push(&self, message: &Message, out: &mut String) {
-        if self.takes(message) {
+        if !self.takes(message) {
+        } else if self.form == Form::Events {
+            out.push_str(&format!("id: {}\n", message.id.0));
+            out.push_str(&data(|line| encode_message(message, line)));
+            out.push('\n');
+        } else {
             self.form.push(&Event::read(message), Some(message.body.as_str()), out);
         }
     }
@@ -231,7 +253,7 @@ impl Pump {
 
     async fn write_all(&mut self) -> Result<(), Over> {
         let mut out = match self.wanted.form {
-            Form::Sse => format!("retry: {RETRY_WAIT_MS}\n"),
+            Form::Sse | Form::Events => format!("retry: {RETRY_WAIT_MS}\n"),
             Form::Json | Form::Raw => String::new(),
         };
         let open = Event::other("open", self.after, &self.reader);
@@ -299,8 +321,8 @@ impl Pump {
                 }
                 Ok(())
             }
-            // Nobody asks for it.
-            StreamPage::Sent { .. } | StreamPage::Read(_) => Ok(()),
+            StreamPage::Sent { id, to } => self.tell(&OwnEvent::Sent { id, to }).await,
+            StreamPage::Read(upto) => self.tell(&OwnEvent::Read(upto)).await,
             StreamPage::Later => {
                 tokio::time::sleep(BUSY_WAIT).await;
                 self.hinted = true;
@@ -308,6 +330,12 @@ impl Pump {
             }
             StreamPage::Over(_) => Err(Over),
         }
+    }
+
+    /// Sends an event that is no message. Only the form that has such events asks for them.
+    async fn tell(&mut self, event: &OwnEvent) -> Result<(), Over> {
+        let data = data(|line| event.encode(line));
+        self.send(format!("id: {}\n{data}\n", self.after.0)).await
     }
 
     async fn send(&mut self, out: String) -> Result<(), Over> {

@@ -13,6 +13,8 @@ mod details;
 mod expectations;
 mod hang_up;
 #[cfg(feature = "http")]
+mod http_events;
+#[cfg(feature = "http")]
 mod http_hooks;
 #[cfg(feature = "http")]
 mod http_limits;
