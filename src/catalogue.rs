@@ -21,8 +21,7 @@ macro_rules! texts {
         $(texts!(@function $name [$($($value),+)?] [$($language: $words),+]);)*
 
         /// Every text of this area.
-        #[cfg(test)]
-        pub(super) const TEXTS: &[$crate::catalogue::Text] =
+        pub const TEXTS: &[$crate::catalogue::Text] =
             &[$(texts!(@text $name [$($language: $words),+])),*];
     };
     (@text $name:ident [en: $en:literal, id: $id:literal]) => {
@@ -60,6 +59,7 @@ pub mod init;
 pub mod job;
 pub mod mcp;
 pub mod notify;
+pub mod page;
 pub mod postgres;
 pub mod prompt;
 pub mod refusal;
@@ -168,12 +168,14 @@ impl Language {
 }
 
 /// A text as it stands in the catalogue, its values as `{name}`.
-#[cfg(test)]
 #[derive(Debug, Clone, Copy)]
-struct Text {
-    name: &'static str,
-    english: &'static str,
-    indonesian: &'static str,
+pub struct Text {
+    /// Its name.
+    pub name: &'static str,
+    /// What it says in English,
+    pub english: &'static str,
+    /// and in Indonesian.
+    pub indonesian: &'static str,
 }
 
 #[cfg(test)]
@@ -238,6 +240,7 @@ mod tests {
             job::TEXTS,
             mcp::TEXTS,
             notify::TEXTS,
+            page::TEXTS,
             time::TEXTS,
             trust::TEXTS,
         ]

@@ -5,6 +5,7 @@
 mod api;
 mod body;
 mod call;
+mod cookie;
 mod encoded_word;
 mod fields;
 mod hooks;
@@ -12,6 +13,7 @@ mod kind;
 mod message;
 mod names;
 mod openapi;
+mod page;
 mod publish;
 mod read;
 mod refused;

@@ -6,6 +6,8 @@
 
 pub mod arguments;
 pub mod command;
+#[cfg(feature = "http")]
+pub mod cookie;
 pub mod event;
 pub mod expectation;
 pub mod framing;

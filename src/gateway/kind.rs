@@ -1,7 +1,7 @@
 //! The kinds of requests, by which they are counted.
 
 /// All kinds.
-pub const KINDS: [&str; 7] = ["publish", "hook", "read", "ack", "api", "health", "other"];
+pub const KINDS: [&str; 8] = ["publish", "hook", "read", "ack", "api", "page", "health", "other"];
 
 /// The kind of a request for this path.
 pub fn kind(path: &str) -> &'static str {
@@ -9,6 +9,7 @@ pub fn kind(path: &str) -> &'static str {
     match (segments.next(), segments.next(), segments.next()) {
         (Some("hooks"), Some(_), None) => "hook",
         (Some("api"), Some("v1"), Some(_)) => "api",
+        (Some("page"), Some(_), _) | (Some("service-worker.js"), None, _) => "page",
         (Some(_), None, _) | (Some(_), Some("publish" | "send" | "trigger"), None) => "publish",
         (Some(_), Some("json" | "sse" | "raw"), None) => "read",
         (Some(_), Some("ack"), None) => "ack",
@@ -35,6 +36,9 @@ mod tests {
             ("/v1/other", "other"),
             ("/api/v1/post", "api"),
             ("/api/json", "read"),
+            ("/page/session", "page"),
+            ("/page/0123456789abcdef/app.js", "page"),
+            ("/service-worker.js", "page"),
             ("/inbox/sse/more", "other"),
             ("*", "publish"),
         ] {

@@ -65,7 +65,7 @@ pub(super) async fn by_query(
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
     let caller = gateway.caller(&headers, peer).await?;
-    if caller.by_password {
+    if caller.by_browser {
         let why = "give a token (Authorization: Bearer …), or send a POST";
         return Err(Refused::new(StatusCode::FORBIDDEN, Code::BadRequest, why));
     }

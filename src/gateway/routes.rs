@@ -13,20 +13,18 @@ use axum::routing::{get, post};
 use super::api::OwnForm;
 use super::refused::Refused;
 use super::stream::Form;
-use super::{Gateway, api, hooks, openapi, publish, read};
+use super::{Gateway, api, cookie, hooks, openapi, page, publish, read};
 use crate::protocol::refusal::Code;
-
-/// What a program that tries the server's root learns.
-const WHAT_THIS_IS: &str = "chat-server over HTTP: docs/http.md describes it\n";
 
 pub(super) fn router(gateway: Arc<Gateway>) -> Router {
     // A HEAD changes nothing, and so it publishes nothing.
     let publish_form = get(publish::by_query).head(wrong_method);
     Router::new()
-        .route("/", get(async || WHAT_THIS_IS).post(publish::json).put(publish::json))
+        .route("/", get(page::root).post(publish::json).put(publish::json))
         .route("/v1/health", get(async || axum::Json(serde_json::json!({"healthy": true}))))
         .route("/hooks/{id}", post(hooks::post).put(hooks::post))
         .nest(openapi::ROOT, api::routes())
+        .merge(page::routes())
         .route("/{name}", post(publish::text).put(publish::text))
         .route("/{name}/publish", publish_form.clone())
         .route("/{name}/send", publish_form.clone())
@@ -47,11 +45,20 @@ async fn wrong_method() -> Refused {
 }
 
 /// Refuses what a page of another site sends: a browser would add a password that it remembers.
+/// Likewise what may be such a page's, if a cookie says who sends it.
 async fn check(request: Request, next: Next) -> Response {
-    if is_from_elsewhere(request.uri(), request.headers()) {
-        let why = "a page of another site may not use this server";
+    let (method, headers) = (request.method(), request.headers());
+    let why = if is_from_elsewhere(request.uri(), headers) {
+        Some("a page of another site may not use this server")
+    } else if cookie::is_forgeable(method, headers) {
+        Some("a request with a cookie needs Origin or Sec-Fetch-Site, as browsers send them")
+    } else {
+        None
+    };
+    if let Some(why) = why {
         let refused = Refused::new(StatusCode::FORBIDDEN, Code::BadRequest, why);
-        return match request.uri().path().starts_with(openapi::ROOT) {
+        let path = request.uri().path();
+        return match path.starts_with(openapi::ROOT) || path.starts_with(page::ROOT) {
             true => OwnForm(refused).into_response(),
             false => refused.into_response(),
         };

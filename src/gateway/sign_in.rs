@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::Gateway;
 use super::call::{act, execute, forget};
+use super::cookie;
 use super::refused::Refused;
 use crate::http::Peer;
 use crate::model::{Password, Token};
@@ -45,8 +46,9 @@ struct SignIn {
 pub(super) struct Caller {
     pub(super) token: Token,
     pub(super) network: Network,
-    /// It has named itself by a name and a password. A browser may add these by itself.
-    pub(super) by_password: bool,
+    /// It has named itself by a name and a password, or by a cookie. A browser may add these by
+    /// itself.
+    pub(super) by_browser: bool,
 }
 
 impl SignIns {
@@ -77,11 +79,14 @@ impl Gateway {
     pub(super) async fn caller(&self, headers: &HeaderMap, peer: Peer) -> Result<Caller, Refused> {
         let network = self.network(headers, peer);
         let mut fields = headers.get_all(AUTHORIZATION).iter();
-        let field = fields.next().ok_or_else(|| {
-            Refused::unauthorized(
-                "give a token (Authorization: Bearer …), or a name and a password",
-            )
-        })?;
+        let Some(field) = fields.next() else {
+            let token =
+                cookie::token(headers, self.is_encrypted(headers, peer)).ok_or_else(|| {
+                    let why = "give a token (Authorization: Bearer …), or a name and a password";
+                    Refused::unauthorized(why)
+                })?;
+            return Ok(Caller { token, network, by_browser: true });
+        };
         if fields.next().is_some() {
             return Err(Refused::bad("Authorization: it is given twice"));
         }
@@ -91,7 +96,7 @@ impl Gateway {
         let value = value.trim();
         if scheme.eq_ignore_ascii_case("bearer") {
             let token = value.parse().map_err(|_| Code::NoSession)?;
-            return Ok(Caller { token, network, by_password: false });
+            return Ok(Caller { token, network, by_browser: false });
         }
         if !scheme.eq_ignore_ascii_case("basic") {
             return Err(wrong());
@@ -102,15 +107,25 @@ impl Gateway {
         // As ntfy's clients do it: an empty name, and a token as the password.
         if name.is_empty() {
             let token = password.parse().map_err(|_| Code::NoSession)?;
-            return Ok(Caller { token, network, by_password: true });
+            return Ok(Caller { token, network, by_browser: true });
         }
         let token = self.session_of(name, password, network).await?;
-        Ok(Caller { token, network, by_password: true })
+        Ok(Caller { token, network, by_browser: true })
     }
 
     /// From where a request comes.
     pub(super) fn network(&self, headers: &HeaderMap, peer: Peer) -> Network {
         Network::of(self.client(headers, peer.address))
+    }
+
+    /// Whether nobody between the client and this server can read what they send: the connection
+    /// uses TLS, or the client's does, as a known proxy says.
+    pub(super) fn is_encrypted(&self, headers: &HeaderMap, peer: Peer) -> bool {
+        let by_proxy = || {
+            self.options.proxies.name(peer.address.ip())
+                && headers.get("x-forwarded-proto").is_some_and(|scheme| scheme == "https")
+        };
+        peer.is_encrypted || by_proxy()
     }
 
     /// The session of a name and a password.

@@ -49,7 +49,7 @@ pub(super) async fn serve(
     stop: watch::Receiver<bool>,
 ) {
     let Arrived { stream, address } = arrived;
-    let peer = Peer { address };
+    let peer = Peer { address, is_encrypted: site.identity.is_some() };
     let Some(identity) = &site.identity else {
         return speak(stream, site, peer, activity, stop).await;
     };

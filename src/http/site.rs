@@ -50,6 +50,8 @@ pub enum Crowd {
 pub struct Peer {
     /// Its address.
     pub address: SocketAddr,
+    /// The connection uses TLS.
+    pub is_encrypted: bool,
 }
 
 impl Site {

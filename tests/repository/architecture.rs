@@ -62,7 +62,7 @@ const MAY_USE: [(&str, &[&str]); 25] = [
         ],
     ),
     ("http", &["server"]),
-    ("gateway", &["adjustable", "http", "model", "protocol", "server", "service"]),
+    ("gateway", &["adjustable", "catalogue", "http", "model", "protocol", "server", "service"]),
     (
         "monitor",
         &["http", "log", "metrics", "model", "protocol", "server", "service", "store", "system"],
@@ -299,7 +299,7 @@ fn sql_is_in_the_store_only() {
 /// which are no secrets. `protocol` encodes the tokens for the client.
 #[test]
 fn server_sees_secrets_as_text_in_three_places() {
-    let encoding = ["arguments.rs", "command.rs", "reply.rs", "tokens.rs"];
+    let encoding = ["arguments.rs", "command.rs", "cookie.rs", "reply.rs", "tokens.rs"];
     let encoding = encoding.map(|file| format!("protocol/{file}"));
     let mut found = BTreeMap::new();
     for source in sources() {
@@ -314,8 +314,11 @@ fn server_sees_secrets_as_text_in_three_places() {
     let found: Vec<_> = found.iter().map(|(path, count)| (path.as_path(), *count)).collect();
     let [(hashers, 1_usize), (seed, 2_usize)] = found[..] else { panic!("{found:?}") };
     assert!(hashers.ends_with("service/hashers.rs") && seed.ends_with("service/seed.rs"));
-    // The only places of `protocol` that the server uses: the replies to `auth` and `token_create`.
-    for (file, expected) in [("reply.rs", "tokenid"), ("tokens.rs", "serialize_str")] {
+    // The only places of `protocol` that the server uses: the replies to `auth` and `token_create`, and
+    // the cookie of a browser.
+    for (file, expected) in
+        [("reply.rs", "tokenid"), ("tokens.rs", "serialize_str"), ("cookie.rs", "LIFE_SECONDS")]
+    {
         let path = format!("protocol/{file}");
         let reply = sources().into_iter().find(|source| source.path.ends_with(&path));
         let lines = reply.expect("the replies").lines;

@@ -29,6 +29,7 @@ pub mod replicas;
 pub mod service;
 pub mod skip;
 pub mod strace;
+pub mod tab;
 pub mod tls;
 
 use std::io::{BufRead, BufReader, Read, Write};

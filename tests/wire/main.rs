@@ -24,6 +24,8 @@ mod http_publish;
 mod http_read;
 #[cfg(feature = "http")]
 mod http_rooms;
+#[cfg(feature = "http")]
+mod inbox_page;
 mod keys;
 mod lifetimes;
 mod limits;

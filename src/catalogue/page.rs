@@ -1,0 +1,150 @@
+//! What the page in the browser says (`web/`). The page gets these texts and those of the refusals
+//! as a module of JavaScript, and fills in the values itself.
+
+texts! {
+    page_log_in { en: "Log in", id: "Masuk" }
+    page_user { en: "User", id: "Nama pengguna" }
+    page_password { en: "Password", id: "Kata sandi" }
+    page_unreachable {
+        en: "The server cannot be reached. Check the network, and try again.",
+        id: "Server tidak dapat dihubungi. Periksa jaringannya, lalu coba lagi.",
+    }
+    page_offline {
+        en: "No connection. What you write is sent when it is back.",
+        id: "Tidak terhubung. Yang Anda tulis dikirim setelah terhubung lagi.",
+    }
+    page_session_ended {
+        en: "The session has ended. Log in again; nothing that you wrote is lost.",
+        id: "Sesinya sudah berakhir. Masuk lagi; tulisan Anda tidak ada yang hilang.",
+    }
+    page_today { en: "Today", id: "Hari ini" }
+    page_yesterday { en: "Yesterday", id: "Kemarin" }
+    page_conversations { en: "Conversations", id: "Percakapan" }
+    page_find_conversation { en: "Find a person or a room", id: "Cari orang atau ruang" }
+    page_people { en: "People", id: "Orang" }
+    page_nothing_found { en: "Nothing was found.", id: "Tidak ada yang ditemukan." }
+    page_search { en: "Search", id: "Cari" }
+    page_rooms { en: "Rooms", id: "Ruang" }
+    page_settings { en: "Settings", id: "Pengaturan" }
+    page_unread(count) { en: "{count} unread", id: "{count} belum dibaca" }
+    page_unread_mentions(count, mentions) {
+        en: "{count} unread, {mentions} mention you",
+        id: "{count} belum dibaca, {mentions} menyebut Anda",
+    }
+    page_muted { en: "muted", id: "dibisukan" }
+    page_private { en: "private", id: "privat" }
+    page_choose {
+        en: "Choose a conversation, or find a person to write to.",
+        id: "Pilih percakapan, atau cari orang untuk disurati.",
+    }
+    page_back { en: "Back to the conversations", id: "Kembali ke percakapan" }
+    page_room_details { en: "Details", id: "Rincian" }
+    page_messages_with(name) { en: "Messages with {name}", id: "Pesan dengan {name}" }
+    page_no_messages {
+        en: "No messages yet. Write the first.",
+        id: "Belum ada pesan. Tulis yang pertama.",
+    }
+    page_new_messages { en: "New messages", id: "Pesan baru" }
+    page_to_the_end { en: "Newest messages ↓", id: "Pesan terbaru ↓" }
+    page_try_again { en: "Try again", id: "Coba lagi" }
+    page_discard { en: "Discard", id: "Buang" }
+    page_waits(time) {
+        en: "Written at {time}, not sent yet",
+        id: "Ditulis pukul {time}, belum terkirim",
+    }
+    page_tags { en: "Tags", id: "Label" }
+    page_reply { en: "Reply", id: "Balas" }
+    page_no_reply { en: "Do not reply to it", id: "Jangan balas pesan itu" }
+    page_answers_earlier { en: "answers an earlier message", id: "menjawab pesan sebelumnya" }
+    page_priority_1 { en: "lowest priority", id: "prioritas terendah" }
+    page_priority_2 { en: "low priority", id: "prioritas rendah" }
+    page_priority_4 { en: "high priority", id: "prioritas tinggi" }
+    page_priority_5 { en: "urgent", id: "mendesak" }
+    page_write { en: "Write a message", id: "Tulis pesan" }
+    page_send { en: "Send", id: "Kirim" }
+    page_too_long {
+        en: "The message is longer than 32 KiB. Shorten it, or send it in parts.",
+        id: "Pesannya lebih panjang dari 32 KiB. Persingkat, atau kirim beberapa bagian.",
+    }
+    page_close { en: "Close", id: "Tutup" }
+    page_new_room { en: "New room", id: "Ruang baru" }
+    page_room_name { en: "Name (a–z, 0–9, _ and -)", id: "Nama (a–z, 0–9, _ dan -)" }
+    page_topic { en: "Topic", id: "Topik" }
+    page_private_room {
+        en: "Private: only invited people see it and can join",
+        id: "Privat: hanya yang diundang yang melihatnya dan dapat bergabung",
+    }
+    page_create { en: "Create", id: "Buat" }
+    page_member_count(count) { en: "{count} members", id: "{count} anggota" }
+    page_open { en: "Open", id: "Buka" }
+    page_join { en: "Join", id: "Gabung" }
+    page_members { en: "Members", id: "Anggota" }
+    page_invite_whom {
+        en: "People to invite, with spaces between them",
+        id: "Orang yang diundang, dipisahkan spasi",
+    }
+    page_invite { en: "Invite", id: "Undang" }
+    page_role_of(user) { en: "Role of {user}", id: "Peran {user}" }
+    page_role_owner { en: "owner", id: "pemilik" }
+    page_role_moderator { en: "moderator", id: "pengelola" }
+    page_role_member { en: "member", id: "anggota" }
+    page_remove { en: "Remove", id: "Keluarkan" }
+    page_remove_user(user) { en: "Remove {user}", id: "Keluarkan {user}" }
+    page_leave { en: "Leave the room", id: "Tinggalkan ruang" }
+    page_archive { en: "Archive the room", id: "Arsipkan ruang" }
+    page_unarchive { en: "Open the room again", id: "Buka lagi ruangnya" }
+    page_is_archived {
+        en: "The room is archived: it takes no messages.",
+        id: "Ruang ini diarsipkan: tidak menerima pesan.",
+    }
+    page_notify { en: "Tell me of", id: "Beri tahu saya tentang" }
+    page_notify_all { en: "all messages", id: "semua pesan" }
+    page_notify_mentions { en: "messages that mention me", id: "pesan yang menyebut saya" }
+    page_notify_none { en: "nothing", id: "tidak ada" }
+    page_posting { en: "Who can post", id: "Siapa yang dapat menulis" }
+    page_posting_members { en: "all members", id: "semua anggota" }
+    page_posting_moderators { en: "moderators and owners", id: "pengelola dan pemilik" }
+    page_history { en: "New members can read", id: "Anggota baru dapat membaca" }
+    page_history_all { en: "all earlier messages", id: "semua pesan sebelumnya" }
+    page_history_joined { en: "messages after they joined", id: "pesan setelah mereka bergabung" }
+    page_search_hint {
+        en: "Words, \"a phrase\", begin*, from:neko, in:#build, tag:ci, before:2026-11-30, -without",
+        id: "Kata, \"sebuah frasa\", awal*, from:neko, in:#build, tag:ci, before:2026-11-30, -tanpa",
+    }
+    page_searching { en: "Searching…", id: "Mencari…" }
+    page_older_results { en: "Older results", id: "Hasil yang lebih lama" }
+    page_look { en: "Look", id: "Tampilan" }
+    page_look_system { en: "as the system", id: "seperti sistem" }
+    page_look_light { en: "light", id: "terang" }
+    page_look_dark { en: "dark", id: "gelap" }
+    page_language { en: "Language", id: "Bahasa" }
+    page_notices {
+        en: "Notify me while this page is open",
+        id: "Beri tahu saya selama halaman ini terbuka",
+    }
+    page_sessions { en: "Sessions", id: "Sesi" }
+    page_session_since(time) { en: "Since {time}", id: "Sejak {time}" }
+    page_session_seen(time) { en: "last used {time}", id: "terakhir dipakai {time}" }
+    page_this_session { en: "this one", id: "yang ini" }
+    page_end_session { en: "End", id: "Akhiri" }
+    page_log_out { en: "Log out", id: "Keluar" }
+    page_change_password { en: "Change the password", id: "Ganti kata sandi" }
+    page_old_password { en: "Old password", id: "Kata sandi lama" }
+    page_new_password { en: "New password", id: "Kata sandi baru" }
+    page_password_ends_sessions {
+        en: "All other sessions end.",
+        id: "Semua sesi lain berakhir.",
+    }
+    page_password_changed { en: "The password is changed.", id: "Kata sandinya sudah diganti." }
+    page_keys { en: "Keys", id: "Tombol" }
+    page_key_send { en: "send", id: "kirim" }
+    page_key_break { en: "break the line", id: "baris baru" }
+    page_key_move {
+        en: "move between messages or conversations",
+        id: "pindah antara pesan atau percakapan",
+    }
+    page_key_reply { en: "reply to the message", id: "balas pesan itu" }
+    page_key_end { en: "go to the newest message", id: "ke pesan terbaru" }
+    page_key_box { en: "back to the box", id: "kembali ke kotak tulis" }
+    page_key_find { en: "find a conversation", id: "cari percakapan" }
+}

@@ -1,0 +1,441 @@
+//! The inbox in the browser: what the server gives to a browser, and real browsers that use it.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::support::http::{Response, get, send};
+use crate::support::relay::Relay;
+use crate::support::tab::{Browser, Tab};
+use crate::support::{Server, browser, skip::skip};
+
+const HTTP: &[&str] = &["--http", "127.0.0.1:0", "--heartbeat", "1h"];
+
+fn page(server: &Server) -> Response {
+    send(server.http(), "GET /", &[("Accept", "text/html,*/*;q=0.8")], "")
+}
+
+/// Logs in as a page does: the value of the cookie.
+fn cookie(server: &Server, user: &str) -> String {
+    let login = json!({"user": user, "password": "cytus"}).to_string();
+    let response = send(server.http(), "POST /page/session", &[], login);
+    assert_eq!(response.status, 200, "{response:?}");
+    let field = response.field("set-cookie").expect("a cookie");
+    field.split(';').next().unwrap().to_owned()
+}
+
+#[test]
+fn page_is_for_browsers_and_its_files_are_kept_for_ever() {
+    let server = Server::start_with(HTTP);
+    let program = get(server.http(), "/");
+    assert_eq!(program.field("content-type"), Some("text/plain; charset=utf-8"));
+    let page = page(&server);
+    assert_eq!(page.field("content-type"), Some("text/html; charset=utf-8"));
+    assert_eq!(
+        (page.field("cache-control"), page.field("vary")),
+        (Some("no-cache"), Some("accept"))
+    );
+    let policy = page.field("content-security-policy").expect("a policy");
+    for part in ["default-src 'none'", "script-src 'self'", "require-trusted-types-for 'script'"] {
+        assert!(policy.contains(part), "{policy}");
+    }
+    assert!(!policy.contains("unsafe"), "{policy}");
+    let start = page.body.find("/page/").expect("the name of a file");
+    let folder = page.body[start..].rsplit_once("/icon.svg").unwrap().0.to_owned();
+    for (file, kind) in
+        [("app.js", "text/javascript; charset=utf-8"), ("icon.svg", "image/svg+xml")]
+    {
+        let found = get(server.http(), &format!("{folder}/{file}"));
+        assert_eq!((found.status, found.field("content-type")), (200, Some(kind)));
+        let caching = found.field("cache-control").unwrap();
+        assert!(caching.contains("immutable"), "{caching}");
+    }
+    let texts = get(server.http(), &format!("{folder}/texts.js")).body;
+    assert!(texts.contains("Log in") && texts.contains("Masuk"), "{texts}");
+    for path in ["/page/0000000000000000/app.js", &format!("{folder}/secret"), "/page/x/y/z"] {
+        assert_eq!(get(server.http(), path).status, 404, "{path}");
+    }
+    let worker = get(server.http(), "/service-worker.js");
+    assert_eq!(worker.field("cache-control"), Some("no-cache"));
+}
+
+#[test]
+fn cookie_is_a_session_for_pages_of_this_site_only() {
+    let server = Server::start_with(HTTP);
+    let cookie = cookie(&server, "paff");
+    let here = format!("http://{}", server.http());
+    let call = |fields: &[(&str, &str)]| {
+        let fields: Vec<_> = [("Cookie", cookie.as_str())].iter().chain(fields).copied().collect();
+        send(server.http(), "POST /api/v1/whoami", &fields, "")
+    };
+    assert_eq!(call(&[("Origin", &here)]).status, 200);
+    assert_eq!(call(&[("Sec-Fetch-Site", "same-origin")]).status, 200);
+    // A form of another site, a script of another port, and who does not say where it is.
+    for fields in [
+        &[("Origin", "https://evil.example")][..],
+        &[("Origin", "http://127.0.0.1:1"), ("Sec-Fetch-Site", "same-site")],
+        &[("Origin", "null")],
+        &[("Sec-Fetch-Site", "cross-site")],
+        &[],
+    ] {
+        assert_eq!(call(fields).status, 403, "{fields:?}");
+    }
+    let asked = |request: &str| send(server.http(), request, &[("Cookie", &cookie)], "");
+    // Reading needs no such word: no page of another site can see the answer.
+    let who: Value = serde_json::from_str(&asked("GET /page/session").body).unwrap();
+    assert_eq!(who["user"], "paff");
+    assert_eq!(asked("GET /inbox/json?poll=1").status, 200);
+    // A link must not publish.
+    assert_eq!(asked("GET /neko/publish?message=hai").status, 403);
+    assert_eq!(asked("POST /neko").status, 403);
+    // The cookie of a connection without TLS is none for one with it.
+    let twice = format!("{cookie}; {cookie}");
+    let none = send(server.http(), "GET /page/session", &[("Cookie", &twice)], "");
+    assert_eq!(none.body, "{\"status\": \"OK\"}\n");
+
+    let out =
+        send(server.http(), "DELETE /page/session", &[("Cookie", &cookie), ("Origin", &here)], "");
+    assert!(out.field("set-cookie").unwrap().contains("Max-Age=0"), "{out:?}");
+    assert_eq!(call(&[("Origin", &here)]).status, 401, "the session has ended");
+    let token = cookie.split('=').nth(1).unwrap();
+    assert_eq!(server.connect().refused(format!("whoami {token}")), "no_session");
+}
+
+#[test]
+fn log_in_is_refused_as_auth_is_and_a_second_one_ends_the_first() {
+    let server = Server::start_with(HTTP);
+    let wrong = json!({"user": "paff", "password": "wrong"}).to_string();
+    let refused = send(server.http(), "POST /page/session", &[], &wrong);
+    assert_eq!(refused.status, 401);
+    assert!(refused.body.contains("\"wrong_password\""), "{refused:?}");
+    // A browser must not ask for a password itself.
+    assert!(!refused.head.contains("Basic"), "{refused:?}");
+    let foreign = [("Origin", "https://evil.example")];
+    let login = json!({"user": "neko", "password": "cytus"}).to_string();
+    assert_eq!(send(server.http(), "POST /page/session", &foreign, &login).status, 403);
+
+    let first = cookie(&server, "paff");
+    let here = format!("http://{}", server.http());
+    let fields = [("Cookie", first.as_str()), ("Origin", here.as_str())];
+    let second = send(server.http(), "POST /page/session", &fields, &login);
+    assert!(second.body.contains("\"neko\""), "{second:?}");
+    // The ending of the first session was asked for before.
+    let token = first.split('=').nth(1).unwrap();
+    assert_eq!(server.connect().refused(format!("whoami {token}")), "no_session");
+}
+
+#[test]
+fn cookie_over_tls_is_bound_to_this_host_and_to_tls() {
+    let options = [HTTP, &["--proxy-protocol", "127.0.0.1", "--allow-default-passwords"]].concat();
+    let server = Server::start_with(&options);
+    let login = json!({"user": "paff", "password": "cytus"}).to_string();
+    let https = [("X-Forwarded-Proto", "https"), ("X-Forwarded-For", "192.0.2.1")];
+    let response = send(server.http(), "POST /page/session", &https, login);
+    let field = response.field("set-cookie").expect("a cookie");
+    assert!(field.starts_with("__Host-chat=") && field.ends_with("; Secure"), "{field}");
+    let cookie = field.split(';').next().unwrap();
+    let who = |fields: &[(&str, &str)]| {
+        let fields: Vec<_> = [("Cookie", cookie)].iter().chain(fields).copied().collect();
+        send(server.http(), "GET /page/session", &fields, "").body
+    };
+    assert!(who(&https).contains("\"paff\""));
+    assert!(!who(&[]).contains("\"paff\""), "a cookie of TLS is none without it");
+}
+
+fn log_in(tab: &Tab<'_>, user: &str) {
+    tab.fill("[name=username]", user);
+    tab.fill("[name=password]", "cytus");
+    tab.press("Enter");
+    tab.wait("document.querySelector('.conversations a')");
+}
+
+fn write(tab: &Tab<'_>, text: &str) {
+    tab.fill(".write-box textarea", text);
+    tab.press("Enter");
+}
+
+/// Holds once the conversation shows this text, exactly once.
+fn shows(text: &str) -> String {
+    let text = json!(text);
+    format!(
+        "[...document.querySelectorAll('.log .text')].filter(it => it.textContent === {text})\
+         .length === 1"
+    )
+}
+
+/// The texts of the conversation.
+fn texts(tab: &Tab<'_>) -> Vec<String> {
+    let all = "[...document.querySelectorAll('.log .text')].map(it => it.textContent)";
+    serde_json::from_value(tab.value(all)).unwrap()
+}
+
+#[test]
+fn two_browsers_and_the_prompt_talk_and_what_is_read_in_one_place_is_read_everywhere() {
+    if !browser::is_there() {
+        return;
+    }
+    let server = Server::start_with(HTTP);
+    let url = format!("http://{}/", server.http());
+    let token = server.log_in("neko");
+    let chromium = Browser::start();
+    let (one, other) = (chromium.profile(), chromium.profile());
+    let (paff, neko) = (one.open(&url), other.open(&url));
+    log_in(&paff, "paff");
+    log_in(&neko, "neko");
+    paff.go(&format!("{url}#/with/neko"));
+    write(&paff, "hai neko");
+    neko.wait("document.title === '(1) Chat'");
+    // Another tab of neko counts, too, and is told when the first one has read it.
+    let list = other.open(&url);
+    list.wait("document.title === '(1) Chat'");
+    neko.go(&format!("{url}#/with/paff"));
+    neko.wait(&shows("hai neko"));
+    neko.wait("document.title === 'Chat'");
+    list.wait("document.title === 'Chat'");
+    // Not sooner: the server closes a connection that asks for nothing.
+    let mut wire = server.connect();
+    assert_eq!(wire.done(format!("unread {token}"))["unread"], 0);
+    // The same user at the prompt.
+    wire.done(format!(r#"post {token} {{"to": ["paff"], "body": "from the prompt"}}"#));
+    paff.wait(&shows("from the prompt"));
+    neko.wait(&shows("from the prompt"));
+    write(&neko, "from the page");
+    paff.wait(&shows("from the page"));
+    assert_eq!(texts(&paff), ["hai neko", "from the prompt", "from the page"]);
+    // A question has buttons.
+    let paffs = server.log_in("paff");
+    let ask =
+        json!({"to": ["neko"], "body": "Deploy?", "tags": ["ask", "choice:yes", "choice:no"]});
+    wire.done(format!("post {paffs} {ask}"));
+    neko.click(".choices button");
+    paff.wait(&shows("yes"));
+    neko.wait("document.querySelector('.choices button').disabled");
+    assert_eq!(chromium.complaints(), [""; 0]);
+}
+
+#[test]
+fn what_is_written_while_the_server_is_away_is_sent_once_even_if_the_tab_is_killed() {
+    if !browser::is_there() {
+        return;
+    }
+    let mut server = Server::start_with(HTTP);
+    let relay = Relay::to(server.http());
+    let url = format!("http://{}/#/with/paff", relay.address());
+    let chromium = Browser::start();
+    let profile = chromium.profile();
+    let neko = profile.open(&url);
+    log_in(&neko, "neko");
+    write(&neko, "before");
+    neko.wait(&shows("before"));
+    neko.wait("!document.querySelector('.waits')");
+    server.kill();
+    relay.close();
+    for text in ["one", "two"] {
+        write(&neko, text);
+    }
+    neko.wait("document.querySelectorAll('.waits').length === 2");
+    neko.fill(".write-box textarea", "a draft");
+    neko.close();
+    server.start_again();
+    relay.point_at(server.http());
+    relay.open();
+    // The cookie is still there, and so is the outbox.
+    let neko = profile.open(&url);
+    neko.wait(&shows("two"));
+    neko.wait("!document.querySelector('.waits')");
+    assert_eq!(texts(&neko), ["before", "one", "two"]);
+    assert_eq!(neko.value("document.querySelector('.write-box textarea').value"), "a draft");
+    let token = server.log_in("paff");
+    let page = server.connect().done(format!(r#"fetch {token} {{"with": "neko"}}"#));
+    let stored = page["messages"].as_array().unwrap().iter().map(|it| it["body"].as_str().unwrap());
+    assert_eq!(stored.collect::<Vec<_>>(), ["before", "one", "two"]);
+}
+
+#[test]
+fn message_that_comes_after_a_later_one_is_shown_and_counted_once() {
+    if !browser::is_there() {
+        return;
+    }
+    let server = Server::start_with(HTTP);
+    let chromium = Browser::start();
+    let tab = chromium.profile().open(&format!("http://{}/", server.http()));
+    tab.wait("document.querySelector('.log-in')");
+    // The answer to what a page sends may overtake the stream.
+    let taken = tab.value(
+        "(async () => {
+            const address = document.querySelector('script').src.replace('app.js', 'inbox.js');
+            const { Inbox } = await import(address);
+            const inbox = new Inbox('neko');
+            const told = [];
+            inbox.addEventListener('message', (event) => told.push(event.detail.id));
+            const at = new Date().toISOString();
+            const mine = { id: 10, at, from: 'neko', to: 'paff', body: 'mine' };
+            const theirs = { id: 9, at, from: 'paff', to: 'neko', body: 'theirs' };
+            for (const message of [mine, theirs, mine, theirs]) inbox.take(message);
+            return [told, inbox.unread, inbox.conversations.get('paff').newest.id];
+        })()",
+    );
+    assert_eq!(taken, json!([[10, 9], 1, 10]));
+}
+
+/// Texts that attack a page or a reader.
+const ATTACKS: &[&str] = &[
+    "<img src=x onerror=\"document.title='attacked'\"><script>document.title='attacked'</script>",
+    "javascript:document.title='attacked' data:text/html,<script>1</script>",
+    "https://127.0.0.1/\"onmouseover=\"document.title='attacked'",
+    "</p></article><style>*{display:none}</style>",
+    "{{constructor.constructor('document.title=1')()}} ${7*7}",
+];
+
+#[test]
+fn what_attacks_a_page_arrives_as_text() {
+    if !browser::is_there() {
+        return;
+    }
+    let server = Server::start_with(HTTP);
+    let token = server.log_in("paff");
+    let mut wire = server.connect();
+    for text in ATTACKS {
+        let post = json!({"to": ["neko"], "body": text, "title": text, "tags": ["<b>tag</b>"]});
+        wire.done(format!("post {token} {post}"));
+    }
+    let post = json!({"to": ["neko"], "body": "\u{202e}gnp.exe \u{1b}[31m", "priority": 5});
+    wire.done(format!("post {token} {post}"));
+    wire.done(format!(r##"room_create {token} {{"room": "#r", "topic": "<i>topic</i>"}}"##));
+    let url = format!("http://{}/", server.http());
+    let chromium = Browser::start();
+    let neko = chromium.profile().open(&format!("{url}#/with/paff"));
+    log_in(&neko, "neko");
+    neko.wait("document.querySelectorAll('.message').length === 6");
+    let shown = texts(&neko);
+    assert_eq!(shown[..ATTACKS.len()], *ATTACKS);
+    assert_eq!(shown[5], "U+202Egnp.exe U+001B[31m");
+    let links = "[...document.querySelectorAll('.place a')]";
+    assert_eq!(neko.value(&format!("{links}.length > 0")), true);
+    let safe = "it => /^https?:$/.test(it.protocol) && it.rel === 'noopener noreferrer'";
+    assert_eq!(neko.value(&format!("{links}.every({safe})")), true);
+    let made =
+        "document.querySelectorAll('main img, main script, main style, main i, main b').length";
+    assert_eq!(neko.value(made), 0);
+    neko.wait("document.title === 'Chat'");
+    neko.go(&format!("{url}#/search/attacked"));
+    neko.wait("document.querySelectorAll('.results li').length >= 3");
+    neko.click(".conversations header button:nth-of-type(2)");
+    neko.wait("document.querySelector('dialog .rows li')");
+    assert_eq!(neko.value("document.querySelectorAll('dialog i').length"), 0);
+    assert_eq!(chromium.complaints(), [""; 0]);
+}
+
+#[test]
+fn long_conversation_is_scrolled_to_its_beginning_and_stays_small_in_the_page() {
+    if !browser::is_there() {
+        return;
+    }
+    let server = Server::start_with(HTTP);
+    let token = server.log_in("paff");
+    let mut wire = server.connect();
+    let count = 600;
+    for number in 0..count {
+        wire.done(format!(r#"post {token} {{"to": ["neko"], "body": "message {number}"}}"#));
+    }
+    let nekos = server.log_in("neko");
+    wire.done(format!(r#"ack {nekos} {{"upto": {count}}}"#));
+    let chromium = Browser::start();
+    let neko = chromium.profile().open(&format!("http://{}/#/with/paff", server.http()));
+    log_in(&neko, "neko");
+    neko.wait(&shows(&format!("message {}", count - 1)));
+    let at_first =
+        format!("(document.querySelector('.log').scrollTop = 0, {})", shows("message 0"));
+    neko.wait(&at_first);
+    let shown = texts(&neko);
+    let numbers: Vec<u32> =
+        shown.iter().map(|text| text.strip_prefix("message ").unwrap().parse().unwrap()).collect();
+    assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "{numbers:?}");
+    assert!(numbers.len() < 400, "{}", numbers.len());
+    neko.click(".down");
+    neko.wait(&shows(&format!("message {}", count - 1)));
+    assert_eq!(chromium.complaints(), [""; 0]);
+}
+
+/// Opens a dialog by this button of the list.
+fn open_dialog(tab: &Tab<'_>, selector: &str) {
+    tab.click(selector);
+    tab.wait("document.querySelector('dialog .rows li')");
+}
+
+#[test]
+fn nothing_bars_anybody_from_any_view() {
+    let axe = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/node/node_modules/axe-core");
+    let Ok(axe) = fs::read_to_string(axe.join("axe.min.js")) else {
+        return skip("axe-core", "npm install --prefix target/node axe-core@4.11.0");
+    };
+    if !browser::is_there() {
+        return;
+    }
+    let server = Server::start_with(HTTP);
+    let token = server.log_in("paff");
+    let mut wire = server.connect();
+    wire.done(format!(r##"room_create {token} {{"room": "#build", "topic": "builds"}}"##));
+    let post = json!({"to": ["neko"], "body": "see https://ci.example/1", "priority": 5,
+        "title": "Build failed", "tags": ["ci", "ask", "choice:retry"], "click": "https://ci.example"});
+    wire.done(format!("post {token} {post}"));
+    wire.done(format!(r##"post {token} {{"to": ["#build"], "body": "@neko look"}}"##));
+    let nekos = server.log_in("neko");
+    wire.done(format!(r##"room_join {nekos} {{"room": "#build"}}"##));
+    let url = format!("http://{}/", server.http());
+    let chromium = Browser::start();
+    let neko = chromium.profile().open(&url);
+    // The checker is no file of the page.
+    neko.allow_any_script();
+    neko.go(&url);
+    let check = |view: &str| {
+        for look in ["light", "dark"] {
+            neko.value(&format!("document.documentElement.dataset.look = '{look}'"));
+            neko.value(&format!("{axe}; 0"));
+            let found = neko.value(
+                "axe.run().then(it => it.violations.map(it => it.id + ': ' + \
+                it.nodes.map(it => it.html).join(' ')))",
+            );
+            assert_eq!(found, json!([]), "{view}, {look}");
+        }
+    };
+    neko.wait("document.querySelector('.log-in')");
+    check("log-in");
+    log_in(&neko, "neko");
+    check("list");
+    for name in ["paff", "%23build"] {
+        neko.go(&format!("{url}#/with/{name}"));
+        neko.wait("document.querySelector('.message, .log .empty')");
+        check(name);
+    }
+    open_dialog(&neko, ".conversation > header button:last-child");
+    check("room");
+    neko.press("Escape");
+    neko.wait("!document.querySelector('dialog')");
+    for (number, view) in [(2, "rooms"), (3, "settings")] {
+        open_dialog(&neko, &format!(".conversations header button:nth-of-type({number})"));
+        check(view);
+        neko.press("Escape");
+        neko.wait("!document.querySelector('dialog')");
+    }
+    neko.go(&format!("{url}#/search/build"));
+    neko.wait("document.querySelector('.results a')");
+    check("search");
+    neko.resize(320, 640);
+    neko.wait("innerWidth === 320");
+    for (place, shown) in
+        [("list", "nav a"), ("with/paff", ".message"), ("search/build", ".results a")]
+    {
+        neko.go(&format!("{url}#/{place}"));
+        let is_there = format!("document.querySelector('{shown}')?.checkVisibility()");
+        neko.wait(&is_there);
+        check(&format!("/{place} on a phone"));
+        // One of the two at a time.
+        let panes = "['.conversations', '.place'].filter(it => document.querySelector(it)\
+            .checkVisibility()).length";
+        assert_eq!(neko.value(panes), 1, "{place}");
+        let width = neko.value("document.documentElement.scrollWidth");
+        assert_eq!(width, 320, "{place} is scrolled sideways");
+    }
+}

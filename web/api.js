@@ -1,0 +1,145 @@
+// Calls of the server: each verb of the line protocol is a POST with a JSON object
+// (docs/http.md). The session is in a cookie that this page cannot read.
+
+/**
+ * @typedef {object} Message
+ * @property {number} id
+ * @property {string} at
+ * @property {string} from
+ * @property {string} [to] The user to whom it went;
+ * @property {string} [room] or the room.
+ * @property {string} body
+ * @property {string} [title]
+ * @property {number} [priority]
+ * @property {string[]} [tags]
+ * @property {string} [click]
+ * @property {number} [reply_to]
+ * @property {[from: number, to: number][]} [matches] Where a search found its words.
+ */
+
+/**
+ * @typedef {object} Room
+ * @property {string} room
+ * @property {string} topic
+ * @property {boolean} private
+ * @property {"members" | "moderators"} posting
+ * @property {"all" | "joined"} history
+ * @property {number} members
+ * @property {string} [archived]
+ * @property {"owner" | "moderator" | "member"} [role]
+ * @property {"all" | "mentions" | "none"} [notify]
+ * @property {boolean} [invited]
+ */
+
+/** @typedef {{ user: string, display_name: string }} User */
+/** @typedef {{ messages: Message[], more: boolean, more_before?: boolean, upto?: number }} Page */
+
+/** The server has refused a request: nothing was done, or (`internal`) the outcome is unknown. */
+export class Refusal extends Error {
+  /** @param {{ code: string, message: string, users?: string[], retry_after?: number }} reply */
+  constructor(reply) {
+    super(reply.message);
+    this.code = reply.code;
+    this.users = reply.users;
+    this.retryAfter = reply.retry_after;
+  }
+}
+
+/** The server could not be reached, or something between here and it has answered. */
+export class Unreachable extends Error {}
+
+/** Who is told that the session has ended. */
+let whenSignedOut = () => {};
+
+/** @param {() => void} act */
+export function onSignedOut(act) {
+  whenSignedOut = act;
+}
+
+/**
+ * @param {string} method
+ * @param {string} path
+ * @param {object} [body]
+ * @returns {Promise<any>}
+ */
+async function request(method, path, body) {
+  let response;
+  let reply;
+  try {
+    response = await fetch(path, {
+      method,
+      headers: { "content-type": "application/json" },
+      body: body && JSON.stringify(body),
+      credentials: "same-origin",
+      cache: "no-store",
+      redirect: "error",
+    });
+    reply = await response.json();
+  } catch (error) {
+    throw new Unreachable(String(error));
+  }
+  if (reply?.status === "OK") return reply;
+  if (typeof reply?.code === "string") throw new Refusal(reply);
+  throw new Unreachable(`${response.status} ${response.statusText}`);
+}
+
+/**
+ * Calls a verb.
+ * @param {string} verb
+ * @param {object} [fields]
+ * @returns {Promise<any>}
+ */
+export async function call(verb, fields) {
+  try {
+    return await request("POST", `/api/v1/${verb}`, fields ?? {});
+  } catch (error) {
+    if (error instanceof Refusal && error.code === "no_session") whenSignedOut();
+    throw error;
+  }
+}
+
+/**
+ * Who is logged in in this browser, if anybody is.
+ * @returns {Promise<string | undefined>}
+ */
+export async function whoIsHere() {
+  return (await request("GET", "/page/session")).user;
+}
+
+/**
+ * Opens a session; its cookie comes with the response.
+ * @param {string} user
+ * @param {string} password
+ */
+export function logIn(user, password) {
+  return request("POST", "/page/session", { user, password });
+}
+
+/** Ends the session. */
+export function logOut() {
+  return request("DELETE", "/page/session");
+}
+
+/**
+ * The conversation that a message belongs to: a room, or the other user.
+ * @param {Message} message
+ * @param {string} me
+ */
+export function conversationOf(message, me) {
+  if (message.room) return message.room;
+  return message.from === me ? /** @type {string} */ (message.to) : message.from;
+}
+
+/**
+ * A key that makes a message one message, however often it is sent. It begins with the time
+ * (a UUID of version 7), which is the fastest for the server.
+ */
+export function newKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  new DataView(bytes.buffer).setUint32(0, Math.floor(Date.now() / 0x10000));
+  new DataView(bytes.buffer).setUint16(4, Date.now() % 0x10000);
+  bytes[6] = 0x70 | (bytes[6] & 0x0f);
+  bytes[8] = 0x80 | (bytes[8] & 0x3f);
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+}

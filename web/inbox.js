@@ -1,0 +1,321 @@
+// What this page knows: who is logged in, the conversations with what is unread in them, and the
+// messages that arrive. The views are told of changes by events.
+
+import { call, conversationOf, Refusal } from "./api.js";
+import { hasMention } from "./text.js";
+
+/** @typedef {import("./api.js").Message} Message */
+/** @typedef {import("./api.js").Room} Room */
+
+/**
+ * @typedef {object} Conversation
+ * @property {string} name A user, or a room with its `#`.
+ * @property {string} title The user's display name, or the room's topic.
+ * @property {Message | null} newest
+ * @property {number} unread
+ * @property {number} mentions How many of the unread messages mention the reader.
+ * @property {Room | null} room
+ * @property {number} counted The newest message that `unread` knows of.
+ * @property {number} readUpto Up to here it was read by this page, or elsewhere.
+ */
+
+/**
+ * A conversation as the server lists it.
+ * @typedef {object} Listed
+ * @property {string} [with]
+ * @property {string} [room]
+ * @property {Message} last
+ * @property {number} unread
+ * @property {number} mentions
+ * @property {number} upto
+ */
+
+/** How many conversations the list asks for at a time, and how often. */
+const PAGE = 100;
+const PAGES_MAX = 5;
+/** How often the server is asked for the numbers if messages come meanwhile. */
+const COUNTS_MAX = 3;
+/** How long marks are gathered before they are sent. */
+const MARK_WAIT = 400;
+
+/**
+ * A conversation without messages.
+ * @param {string} name
+ * @param {string} title
+ * @returns {Conversation}
+ */
+export function newConversation(name, title) {
+  const numbers = { unread: 0, mentions: 0, counted: 0, readUpto: 0 };
+  return { name, title, newest: null, room: null, ...numbers };
+}
+
+/**
+ * Tells of `list` (the conversations have changed), and of `message` with a message that arrived, and of
+ * `back`: the stream was away, and what was sent or read elsewhere meanwhile has to be asked for.
+ */
+export class Inbox extends EventTarget {
+  /** @type {string} */ me;
+  /** @type {Map<string, Conversation>} */ conversations = new Map();
+  /** @type {import("./api.js").User[]} */ users = [];
+  /** Every message up to here was there when the page began: the stream begins after it. */
+  place = 0;
+  /** @type {Set<number>} Later messages that are known. */ #known = new Set();
+  /** @type {Map<string, number>} Marks that are not yet sent. */ #marks = new Map();
+  /** @type {number | undefined} */ #markTimer;
+
+  /** @param {string} me */
+  constructor(me) {
+    super();
+    this.me = me;
+  }
+
+  /** Asks for everything that the list shows. */
+  async load() {
+    const [found, rooms, users] = await Promise.all([
+      this.#listed(),
+      this.#allRooms(),
+      this.#allUsers(),
+    ]);
+    this.users = users;
+    this.conversations.clear();
+    for (const room of rooms) this.#roomIs(room);
+    // A later page may have a user again, with an older message: the first one counts.
+    for (const one of found.reverse()) this.#listedIs(one);
+    this.#tell();
+  }
+
+  /** The conversations with messages. The stream begins after the newest message of the first page:
+   *  what comes later arrives by the stream, too, and is known then. */
+  async #listed() {
+    /** @type {Listed[]} */
+    const found = [];
+    let before;
+    for (let page = 0; page < PAGES_MAX; page += 1) {
+      const reply = await call("conversations", { limit: PAGE, before });
+      const newest = Math.max(
+        0,
+        ...reply.conversations.map((/** @type {Listed} */ one) => one.last.id),
+      );
+      if (page === 0) this.place = newest;
+      found.push(...reply.conversations);
+      before = reply.before;
+      if (!reply.more) break;
+    }
+    return found;
+  }
+
+  /**
+   * @param {Listed} one
+   * @returns {boolean} Whether its numbers are still right.
+   */
+  #listedIs({ with: user, room, last, unread, mentions, upto }) {
+    const conversation = this.#at(/** @type {string} */ (room ?? user));
+    this.#placeMessage(last);
+    // A message has come since the server counted.
+    if (last.id < conversation.counted) return false;
+    Object.assign(conversation, { unread, mentions, counted: last.id, readUpto: upto });
+    return true;
+  }
+
+  async #allRooms() {
+    /** @type {Room[]} */
+    const rooms = [];
+    for (let reply; reply?.more !== false;) {
+      reply = await call("rooms", { mine: true, after: rooms.at(-1)?.room });
+      rooms.push(...reply.rooms);
+    }
+    return rooms;
+  }
+
+  async #allUsers() {
+    try {
+      return (await call("users")).users;
+    } catch (error) {
+      // The operator may hide them.
+      if (error instanceof Refusal && error.code === "users_hidden") return [];
+      throw error;
+    }
+  }
+
+  /**
+   * The conversation of this name; it begins if there was none.
+   * @param {string} name
+   */
+  #at(name) {
+    let found = this.conversations.get(name);
+    if (!found) {
+      const title = this.users.find(({ user }) => user === name)?.display_name ?? "";
+      found = newConversation(name, title);
+      this.conversations.set(name, found);
+    }
+    return found;
+  }
+
+  /** @param {Room} room */
+  #roomIs(room) {
+    const conversation = this.#at(room.room);
+    conversation.room = room;
+    conversation.title = room.topic;
+  }
+
+  /** @param {Message} message */
+  #placeMessage(message) {
+    const conversation = this.#at(conversationOf(message, this.me));
+    if (!conversation.newest || conversation.newest.id < message.id) conversation.newest = message;
+    return conversation;
+  }
+
+  /**
+   * The room was joined or changed.
+   * @param {Room} room
+   */
+  roomChanged(room) {
+    this.#roomIs(room);
+    this.#tell();
+  }
+
+  /**
+   * The room was left.
+   * @param {string} name
+   */
+  roomLeft(name) {
+    this.conversations.delete(name);
+    this.#tell();
+  }
+
+  /** What is unread in all conversations. */
+  get unread() {
+    let count = 0;
+    for (const conversation of this.conversations.values()) count += conversation.unread;
+    return count;
+  }
+
+  /**
+   * A message has arrived, or this page has sent it. One that is known changes nothing.
+   * @param {Message} message
+   */
+  take(message) {
+    if (!this.#isNew(message.id)) return;
+    this.#known.add(message.id);
+    const conversation = this.#placeMessage(message);
+    if (message.id > conversation.counted && this.#counts(message, conversation)) {
+      conversation.counted = message.id;
+      conversation.unread += 1;
+      if (hasMention(message.body, this.me)) conversation.mentions += 1;
+    }
+    this.dispatchEvent(new CustomEvent("message", { detail: message }));
+    this.#tell();
+  }
+
+  /**
+   * Messages come from the stream and as answers to what this page sends, in any order.
+   * @param {number} id
+   */
+  #isNew(id) {
+    return id > this.place && !this.#known.has(id);
+  }
+
+  /**
+   * Whether a new message counts as unread.
+   * @param {Message} message
+   * @param {Conversation} conversation
+   */
+  #counts(message, conversation) {
+    if (message.id <= conversation.readUpto) return false;
+    if (message.room && message.from === this.me) return false;
+    const notify = message.room ? (conversation.room?.notify ?? "all") : "all";
+    return notify === "all" || (notify === "mentions" && hasMention(message.body, this.me));
+  }
+
+  /**
+   * A message was sent on another connection: its text is asked for.
+   * @param {number} id
+   * @param {string} to
+   */
+  async sentElsewhere(id, to) {
+    if (!this.#isNew(id)) return;
+    const { messages } = await call("fetch", { with: to, after: id - 1, limit: 1 });
+    for (const message of messages) this.take(message);
+  }
+
+  /**
+   * The reader has seen everything up to this message. The mark is sent a little later.
+   * @param {string} name
+   * @param {number} upto
+   */
+  seen(name, upto) {
+    const conversation = this.conversations.get(name);
+    if (!conversation || upto <= conversation.readUpto) return;
+    conversation.readUpto = upto;
+    if (conversation.unread === 0) return;
+    if (!conversation.newest || upto >= conversation.newest.id) {
+      conversation.unread = 0;
+      conversation.mentions = 0;
+      this.#tell();
+    }
+    this.#marks.set(name, upto);
+    this.#markTimer ??= window.setTimeout(() => void this.#sendMarks(), MARK_WAIT);
+  }
+
+  async #sendMarks() {
+    this.#markTimer = undefined;
+    const marks = [...this.#marks];
+    this.#marks.clear();
+    for (const [name, upto] of marks) {
+      try {
+        await call("ack", name.startsWith("#") ? { room: name, upto } : { with: name, upto });
+        await this.#readUpto(name, upto);
+      } catch {
+        // Marks only move forwards: the next one says this one, too.
+        const conversation = this.conversations.get(name);
+        if (conversation) conversation.readUpto = 0;
+      }
+    }
+  }
+
+  /**
+   * Something was read elsewhere.
+   * @param {string | undefined} name The conversation; without it, everything.
+   * @param {number} upto
+   */
+  async readElsewhere(name, upto) {
+    if (name) await this.#readUpto(name, upto);
+    else await this.#countAgain();
+  }
+
+  /**
+   * @param {string} name
+   * @param {number} upto
+   */
+  async #readUpto(name, upto) {
+    const conversation = this.conversations.get(name);
+    if (!conversation || (conversation.unread === 0 && upto <= conversation.readUpto)) return;
+    conversation.readUpto = Math.max(conversation.readUpto, upto);
+    if (conversation.newest && upto < conversation.newest.id) return this.#countAgain();
+    conversation.unread = 0;
+    conversation.mentions = 0;
+    this.#tell();
+  }
+
+  /** @param {number} [tries] */
+  async #countAgain(tries = COUNTS_MAX) {
+    const { conversations } = await call("conversations", { limit: PAGE });
+    let isRight = true;
+    for (const one of conversations) {
+      // What is seen here and not yet marked there is read.
+      if (!this.#marks.has(one.room ?? one.with)) isRight = this.#listedIs(one) && isRight;
+    }
+    this.#tell();
+    if (!isRight && tries > 1) await this.#countAgain(tries - 1);
+  }
+
+  /** The stream is there again. */
+  async back() {
+    this.dispatchEvent(new Event("back"));
+    await this.#countAgain();
+  }
+
+  #tell() {
+    this.dispatchEvent(new Event("list"));
+  }
+}

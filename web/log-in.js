@@ -1,0 +1,62 @@
+// The log-in.
+
+import { logIn, Refusal } from "./api.js";
+import { fill, field, make } from "./dom.js";
+import { explain, say } from "./words.js";
+
+/**
+ * Shows the form, until somebody is logged in.
+ * @param {(user: string) => void} then
+ * @param {string} [why] What the reader should know first.
+ */
+export function showLogIn(then, why) {
+  const user = make("input", {
+    name: "username",
+    autocomplete: "username",
+    required: true,
+    autocapitalize: "none",
+    spellcheck: "false",
+    maxlength: 32,
+  });
+  const password = make("input", {
+    name: "password",
+    type: "password",
+    required: true,
+    autocomplete: "current-password",
+  });
+  const problem = make("p", { class: "problem", role: "alert" }, why);
+  const submit = make("button", { type: "submit", class: "main" }, say("page_log_in"));
+  const form = make(
+    "form",
+    {
+      class: "log-in",
+      onsubmit: (/** @type {Event} */ event) => {
+        event.preventDefault();
+        void enter();
+      },
+    },
+    make("h1", {}, "Chat"),
+    field(say("page_user"), user),
+    field(say("page_password"), password),
+    problem,
+    submit,
+  );
+
+  async function enter() {
+    submit.disabled = true;
+    fill(problem);
+    try {
+      const name = user.value.trim().toLowerCase();
+      await logIn(name, password.value);
+      then(name);
+    } catch (error) {
+      fill(problem, error instanceof Refusal ? explain(error) : say("page_unreachable"));
+      submit.disabled = false;
+      password.select();
+    }
+  }
+
+  fill(document.body, make("main", { class: "entrance" }, form));
+  document.title = "Chat";
+  user.focus();
+}

@@ -1,0 +1,106 @@
+// One message, as it stands in a conversation.
+
+import { button, isolated, make } from "./dom.js";
+import { link, oneLine, textNodes } from "./text.js";
+import { clock, full } from "./time.js";
+import { say } from "./words.js";
+
+/** @typedef {import("./api.js").Message} Message */
+
+/** Tags that make a message a question, as `chat-cli ask` writes them. */
+const QUESTION = "ask";
+const CHOICE = "choice:";
+
+/**
+ * @typedef {object} Acts
+ * @property {(message: Message) => void} reply The reader wants to answer it.
+ * @property {(message: Message, text: string) => void} answer The reader has chosen an answer.
+ * @property {(id: number) => void} jump The reader wants to see another message.
+ * @property {(id: number) => Message | undefined} find A message that the page has.
+ * @property {(id: number) => boolean} hasAnswered Whether the reader has answered it.
+ */
+
+/**
+ * @param {Message} message
+ * @param {string} me
+ * @param {boolean} follows It comes soon after another one of the same sender.
+ * @param {Acts} acts
+ */
+export function messageElement(message, me, follows, acts) {
+  const { id, at, from, body, title, click, tags = [], priority = 3 } = message;
+  const mine = from === me;
+  const choices = tags
+    .filter((tag) => tag.startsWith(CHOICE))
+    .map((tag) => tag.slice(CHOICE.length));
+  const shown = tags.filter((tag) => tag !== QUESTION && !tag.startsWith(CHOICE));
+  const classes = [
+    "message",
+    mine && "mine",
+    follows && "follows",
+    priority > 3 && "urgent",
+    priority < 3 && "minor",
+  ]
+    .filter(Boolean)
+    .join(" ");
+  return make(
+    "article",
+    { class: classes, tabindex: -1, "data-id": id, "aria-labelledby": `by-${id}` },
+    make(
+      "header",
+      { id: `by-${id}` },
+      isolated(from, { class: "author" }),
+      " ",
+      make("time", { datetime: at, title: full(at) }, clock(at)),
+      priority !== 3 && make("span", { class: "priority" }, say(`page_priority_${priority}`)),
+    ),
+    replyLine(message, acts),
+    title && make("p", { class: "title", dir: "auto" }, ...textNodes(title, me)),
+    make("p", { class: "text", dir: "auto" }, ...textNodes(body, me)),
+    click && make("p", { class: "click" }, link(click)),
+    shown.length > 0 &&
+      make(
+        "ul",
+        { class: "tags", "aria-label": say("page_tags") },
+        ...shown.map((tag) => make("li", {}, isolated(tag))),
+      ),
+    choices.length > 0 &&
+      !mine &&
+      make(
+        "p",
+        { class: "choices" },
+        ...choices.map((choice) =>
+          button(choice, () => acts.answer(message, choice), {
+            dir: "auto",
+            disabled: acts.hasAnswered(id),
+          }),
+        ),
+      ),
+    make(
+      "span",
+      { class: "acts" },
+      button(say("page_reply"), () => acts.reply(message), { class: "plain", tabindex: -1 }),
+    ),
+  );
+}
+
+/**
+ * What a message answers.
+ * @param {Message} message
+ * @param {Acts} acts
+ */
+function replyLine({ reply_to: id }, acts) {
+  if (!id) return null;
+  const answered = acts.find(id);
+  return make(
+    "p",
+    { class: "answers" },
+    make(
+      "button",
+      { type: "button", class: "plain", onclick: () => acts.jump(id) },
+      "↩ ",
+      ...(answered
+        ? [isolated(answered.from), ": ", make("bdi", {}, ...oneLine(answered.body))]
+        : [say("page_answers_earlier")]),
+    ),
+  );
+}

@@ -1,0 +1,271 @@
+// Rooms: those that one can join, a new one, and the members and settings of one.
+
+import { call, Refusal } from "./api.js";
+import { addressOf } from "./conversation-list.js";
+import { button, choice, dialog, field, fill, isolated, make } from "./dom.js";
+import { explain, say } from "./words.js";
+
+/** @typedef {import("./api.js").Room} Room */
+/** @typedef {import("./inbox.js").Inbox} Inbox */
+
+/** A line that tells what went wrong, and a way to try something. */
+function attempts() {
+  const problem = make("p", { class: "problem", role: "alert" });
+  const attempt = async (/** @type {() => Promise<void>} */ act) => {
+    fill(problem);
+    try {
+      await act();
+    } catch (error) {
+      fill(problem, error instanceof Refusal ? explain(error) : say("page_unreachable"));
+    }
+  };
+  return { problem, attempt };
+}
+
+/** @param {string} name */
+const withSign = (name) => `#${name.trim().toLowerCase().replace(/^#/, "")}`;
+
+/**
+ * The rooms that there are, and a form for a new one.
+ * @param {Inbox} inbox
+ */
+export async function showRooms(inbox) {
+  const { problem, attempt } = attempts();
+  const list = make("ul", { class: "rows" });
+  const name = make("input", { required: true, maxlength: 33, autocapitalize: "none" });
+  const topic = make("input", { maxlength: 256 });
+  const hidden = make("input", { type: "checkbox" });
+  const enter = (/** @type {Room} */ room) => {
+    inbox.roomChanged(room);
+    shown.close();
+    location.hash = addressOf(room.room);
+  };
+  const create = make(
+    "form",
+    {
+      onsubmit: (/** @type {Event} */ event) => {
+        event.preventDefault();
+        void attempt(async () =>
+          enter(
+            await call("room_create", {
+              room: withSign(name.value),
+              topic: topic.value,
+              private: hidden.checked,
+            }),
+          ),
+        );
+      },
+    },
+    make("h3", {}, say("page_new_room")),
+    field(say("page_room_name"), name),
+    field(say("page_topic"), topic),
+    make("label", { class: "check" }, hidden, say("page_private_room")),
+    make("button", { type: "submit", class: "main" }, say("page_create")),
+  );
+  const shown = dialog(say("page_rooms"), say("page_close"), problem, list, create);
+  await attempt(async () => {
+    /** @type {Room[]} */
+    const rooms = [];
+    for (let reply; reply?.more !== false;) {
+      reply = await call("rooms", { after: rooms.at(-1)?.room });
+      rooms.push(...reply.rooms);
+    }
+    fill(
+      list,
+      ...rooms.map((room) =>
+        make(
+          "li",
+          {},
+          make(
+            "span",
+            {},
+            isolated(room.room),
+            " ",
+            make("small", {}, say("page_member_count", { count: room.members })),
+          ),
+          make("small", { dir: "auto" }, room.topic),
+          room.role
+            ? button(say("page_open"), () => enter(room))
+            : !room.archived &&
+                button(
+                  say("page_join"),
+                  () =>
+                    void attempt(async () => enter(await call("room_join", { room: room.room }))),
+                ),
+        ),
+      ),
+    );
+  });
+}
+
+/**
+ * The members and settings of a room.
+ * @param {Inbox} inbox
+ * @param {string} name
+ */
+export async function showRoom(inbox, name) {
+  const { problem, attempt } = attempts();
+  const content = make("div");
+  const shown = dialog(name, say("page_close"), problem, content);
+  const set = (/** @type {object} */ fields) =>
+    attempt(async () => {
+      inbox.roomChanged(await call("room_set", { room: name, ...fields }));
+      await load();
+    });
+  const load = async () => {
+    const room = /** @type {Room} */ (await call("room", { room: name }));
+    const { members, more } = await call("room_members", { room: name });
+    inbox.roomChanged(room);
+    fill(content, ...settings(room, set), ...people(room, members, more), ...ways(room));
+  };
+
+  /**
+   * @param {Room} room
+   * @param {{ user: string, display_name: string, role: string }[]} members
+   * @param {boolean} more
+   */
+  function people(room, members, more) {
+    const owner = room.role === "owner";
+    const removes = owner || room.role === "moderator";
+    const who = make("input", { required: true, autocapitalize: "none" });
+    const invite = make(
+      "form",
+      {
+        class: "line",
+        onsubmit: (/** @type {Event} */ event) => {
+          event.preventDefault();
+          const users = who.value
+            .toLowerCase()
+            .split(/[\s,]+/)
+            .filter(Boolean);
+          void attempt(async () => {
+            await call("room_invite", { room: name, users });
+            who.value = "";
+          });
+        },
+      },
+      field(say("page_invite_whom"), who),
+      make("button", { type: "submit" }, say("page_invite")),
+    );
+    return [
+      make("h3", {}, say("page_members")),
+      make(
+        "ul",
+        { class: "rows" },
+        ...members.map(({ user, display_name, role }) => {
+          const roles = choice(
+            roleNames(),
+            role,
+            (wanted) => void set({ role: { user, role: wanted } }),
+          );
+          roles.setAttribute("aria-label", say("page_role_of", { user }));
+          return make(
+            "li",
+            {},
+            make("span", {}, isolated(user)),
+            make("small", { dir: "auto" }, display_name),
+            owner && user !== inbox.me ? roles : make("small", {}, say(`page_role_${role}`)),
+            removes &&
+              user !== inbox.me &&
+              role !== "owner" &&
+              button(
+                say("page_remove"),
+                () =>
+                  void attempt(async () => {
+                    await call("room_kick", { room: name, user });
+                    await load();
+                  }),
+                { "aria-label": say("page_remove_user", { user }) },
+              ),
+          );
+        }),
+        more && make("li", {}, "…"),
+      ),
+      room.role && !room.archived && invite,
+    ];
+  }
+
+  /** @param {Room} room */
+  function ways(room) {
+    const archived = Boolean(room.archived);
+    return [
+      make(
+        "p",
+        { class: "line" },
+        room.role &&
+          button(
+            say("page_leave"),
+            () =>
+              void attempt(async () => {
+                await call("room_leave", { room: name });
+                inbox.roomLeft(name);
+                shown.close();
+                location.hash = "#/";
+              }),
+          ),
+        room.role === "owner" &&
+          button(
+            say(archived ? "page_unarchive" : "page_archive"),
+            () =>
+              void attempt(async () => {
+                inbox.roomChanged(await call("room_archive", { room: name, archived: !archived }));
+                await load();
+              }),
+          ),
+      ),
+    ];
+  }
+
+  await attempt(load);
+}
+
+/** @returns {[string, string][]} */
+function roleNames() {
+  return ["member", "moderator", "owner"].map((role) => [role, say(`page_role_${role}`)]);
+}
+
+/**
+ * What can be set, as far as the reader's role allows it.
+ * @param {Room} room
+ * @param {(fields: object) => Promise<void>} set
+ */
+function settings(room, set) {
+  const leads = room.role === "owner" || room.role === "moderator";
+  const owner = room.role === "owner";
+  const topic = make("input", {
+    value: room.topic,
+    maxlength: 256,
+    onchange: () => void set({ topic: topic.value }),
+  });
+  const hidden = make("input", {
+    type: "checkbox",
+    checked: room.private,
+    onchange: () => void set({ private: hidden.checked }),
+  });
+  /** @type {[string, string][]} */
+  const notify = ["all", "mentions", "none"].map((word) => [word, say(`page_notify_${word}`)]);
+  /** @type {[string, string][]} */
+  const posting = ["members", "moderators"].map((word) => [word, say(`page_posting_${word}`)]);
+  /** @type {[string, string][]} */
+  const history = ["all", "joined"].map((word) => [word, say(`page_history_${word}`)]);
+  return [
+    room.archived && make("p", {}, say("page_is_archived")),
+    leads ? field(say("page_topic"), topic) : make("p", { dir: "auto" }, room.topic),
+    room.role &&
+      field(
+        say("page_notify"),
+        choice(notify, room.notify ?? "all", (word) => void set({ notify: word })),
+      ),
+    owner &&
+      field(
+        say("page_posting"),
+        choice(posting, room.posting, (word) => void set({ posting: word })),
+      ),
+    owner &&
+      field(
+        say("page_history"),
+        choice(history, room.history, (word) => void set({ history: word })),
+      ),
+    owner && make("label", { class: "check" }, hidden, say("page_private_room")),
+  ];
+}
