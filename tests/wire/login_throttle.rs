@@ -199,7 +199,7 @@ fn raised_limit_releases_users_and_the_server_log_names_throttled_ones() {
         assert_held(&wire.ask(format!("auth {user} cytus")));
     }
     let line = service.wait_for_line("too many failed logins");
-    for word in ["WARN", &format!("user={paff}"), "limit=\"address\"", "seconds=60"] {
+    for word in ["WARN", &format!("user={paff}"), "limit=\"address\"", "seconds="] {
         assert!(line.contains(word), "{word} is not in {line}");
     }
     let own = format!("address=unix:uid={}", rustix::process::geteuid().as_raw());
