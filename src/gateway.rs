@@ -7,6 +7,7 @@ mod body;
 mod call;
 mod cookie;
 mod encoded_word;
+mod expect;
 mod fields;
 mod hooks;
 mod kind;

@@ -1,13 +1,15 @@
 //! The kinds of requests, by which they are counted.
 
 /// All kinds.
-pub const KINDS: [&str; 8] = ["publish", "hook", "read", "ack", "api", "page", "health", "other"];
+pub const KINDS: [&str; 9] =
+    ["publish", "hook", "report", "read", "ack", "api", "page", "health", "other"];
 
 /// The kind of a request for this path.
 pub fn kind(path: &str) -> &'static str {
     let mut segments = path.strip_prefix('/').unwrap_or(path).split('/');
     match (segments.next(), segments.next(), segments.next()) {
         (Some("hooks"), Some(_), None) => "hook",
+        (Some("expect"), Some(_), _) => "report",
         (Some("api"), Some("v1"), Some(_)) => "api",
         (Some("page"), Some(_), _) | (Some("service-worker.js"), None, _) => "page",
         (Some(_), None, _) | (Some(_), Some("publish" | "send" | "trigger"), None) => "publish",
@@ -30,6 +32,9 @@ mod tests {
             ("/%23build", "publish"),
             ("/neko/trigger", "publish"),
             ("/hooks/secret", "hook"),
+            ("/expect/backup", "report"),
+            ("/expect/json", "report"),
+            ("/expect/backup/3", "report"),
             ("/inbox/sse", "read"),
             ("/inbox/ack", "ack"),
             ("/v1/health", "health"),

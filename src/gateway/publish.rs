@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -65,10 +65,7 @@ pub(super) async fn by_query(
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
     let caller = gateway.caller(&headers, peer).await?;
-    if caller.by_browser {
-        let why = "give a token (Authorization: Bearer …), or send a POST";
-        return Err(Refused::new(StatusCode::FORBIDDEN, Code::BadRequest, why));
-    }
+    caller.check_token()?;
     let fields = Fields::of_publish(&headers, &uri)?;
     let text = fields.get("message").map_or(NO_TEXT.to_owned(), unescaped);
     let details = details(&fields)?;
@@ -121,7 +118,7 @@ pub(super) async fn json(
         priority: json_priority(&json.priority)?.unwrap_or(head.priority),
         tags: json.tags.filter(|tags| !tags.is_empty()).unwrap_or(head.tags),
         click: click.or(head.click),
-        reply_to: None,
+        ..Details::default()
     };
     let message = given(json.message).or(fields.get("message").map(unescaped));
     let text = message.unwrap_or_else(|| NO_TEXT.to_owned());
@@ -203,7 +200,7 @@ fn details(fields: &Fields) -> Result<Details, Refused> {
         priority: priority(fields.get("priority"))?.unwrap_or_default(),
         tags: tags(fields.get("tags"))?,
         click: fields.parse("click")?,
-        reply_to: None,
+        ..Details::default()
     })
 }
 

@@ -13,16 +13,19 @@ use axum::routing::{get, post};
 use super::api::OwnForm;
 use super::refused::Refused;
 use super::stream::Form;
-use super::{Gateway, api, cookie, hooks, openapi, page, publish, read};
+use super::{Gateway, api, cookie, expect, hooks, openapi, page, publish, read};
 use crate::protocol::refusal::Code;
 
 pub(super) fn router(gateway: Arc<Gateway>) -> Router {
-    // A HEAD changes nothing, and so it publishes nothing.
+    // A HEAD changes nothing, and so it publishes and reports nothing.
     let publish_form = get(publish::by_query).head(wrong_method);
+    let report = get(expect::report).post(expect::report).put(expect::report).head(wrong_method);
     Router::new()
         .route("/", get(page::root).post(publish::json).put(publish::json))
         .route("/v1/health", get(async || axum::Json(serde_json::json!({"healthy": true}))))
         .route("/hooks/{id}", post(hooks::post).put(hooks::post))
+        .route("/expect/{name}", report.clone())
+        .route("/expect/{name}/{word}", report)
         .nest(openapi::ROOT, api::routes())
         .merge(page::routes())
         .route("/{name}", post(publish::text).put(publish::text))

@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, StatusCode};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
@@ -48,7 +48,18 @@ pub(super) struct Caller {
     pub(super) network: Network,
     /// It has named itself by a name and a password, or by a cookie. A browser may add these by
     /// itself.
-    pub(super) by_browser: bool,
+    by_browser: bool,
+}
+
+impl Caller {
+    /// Refuses what a browser adds by itself: for requests that it could be made to send.
+    pub(super) fn check_token(self) -> Result<(), Refused> {
+        if self.by_browser {
+            let why = "give a token (Authorization: Bearer …), or send a POST";
+            return Err(Refused::new(StatusCode::FORBIDDEN, Code::BadRequest, why));
+        }
+        Ok(())
+    }
 }
 
 impl SignIns {

@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::support::new_on_postgres;
 use crate::support::page::{Names, blocks, fits};
 use crate::support::recipe::{OPERATOR, Recipe, SUCCESSOR, assert_all_are_tested};
-use crate::support::{Server, Wire, is_on_postgres};
+use crate::support::{Server, Wire, is_on_postgres, wait_until};
 
 const PAGE: &str = include_str!("../../docs/cookbook.md");
 
@@ -17,6 +17,7 @@ recipes! {
     token []
     local []
     cron []
+    expected ["curl"]
     build []
     disk []
     tail []
@@ -162,6 +163,24 @@ fn cron(recipe: &mut Recipe) {
     recipe.done("robo", "chat-cron paff short nightly-report");
     assert_eq!(recipe.count("paff"), 2);
     recipe.run();
+}
+
+fn expected(recipe: &mut Recipe) {
+    let address = recipe.server.address().to_string();
+    recipe.server.stop();
+    recipe.server.start_again_with(&["--http", "127.0.0.1:0"]);
+    recipe.server.stop();
+    // The sessions of the users belong to this address.
+    recipe.server.start_again_listening(&address);
+    recipe.set("CHAT_HTTP", &format!("http://{}", recipe.server.http()));
+    recipe.run();
+    recipe.put("robo", "bin/backup", &script("exit 3"));
+    recipe.run_failing(3);
+    wait_until("the failure is told of", || recipe.count("neko") == 1);
+    recipe.run();
+    recipe.put("robo", "bin/backup", &script("exit 0"));
+    recipe.done("robo", "chat-expected backup backup");
+    wait_until("the return is told of", || recipe.count("neko") == 2);
 }
 
 fn build(recipe: &mut Recipe) {

@@ -83,6 +83,7 @@ fn requests_over_http_are_counted_by_kind_and_class() {
     assert_eq!(request("POST /nobody", "hai"), 404);
     assert_eq!(request("GET /inbox/json?poll=1", ""), 200);
     assert_eq!(request("POST /inbox/ack?upto=1", ""), 200);
+    assert_eq!(request("POST /expect/nothing", ""), 404);
     assert_eq!(request("GET /v1/health", ""), 200);
     assert_eq!(request("GET /a/b/c", ""), 404);
     let scrape = scrape(&server);
@@ -91,6 +92,7 @@ fn requests_over_http_are_counted_by_kind_and_class() {
         ("publish", "4xx", 1.0),
         ("read", "2xx", 1.0),
         ("ack", "2xx", 1.0),
+        ("report", "4xx", 1.0),
         ("health", "2xx", 1.0),
         ("other", "4xx", 1.0),
     ] {
@@ -98,7 +100,7 @@ fn requests_over_http_are_counted_by_kind_and_class() {
         assert_eq!(scrape.value("chat_http_requests_total", &labels), count, "{kind} {status}");
     }
     let all = &scrape.families["chat_http_requests_total"].samples;
-    assert_eq!(all.iter().map(|sample| sample.value).sum::<f64>(), 7.0, "and no other");
+    assert_eq!(all.iter().map(|sample| sample.value).sum::<f64>(), 8.0, "and no other");
 }
 
 #[test]

@@ -15,6 +15,8 @@ mod hang_up;
 #[cfg(feature = "http")]
 mod http_events;
 #[cfg(feature = "http")]
+mod http_expect;
+#[cfg(feature = "http")]
 mod http_hooks;
 #[cfg(feature = "http")]
 mod http_limits;
