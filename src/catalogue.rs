@@ -60,6 +60,7 @@ pub mod job;
 pub mod mcp;
 pub mod notify;
 pub mod page;
+pub mod people;
 pub mod postgres;
 pub mod prompt;
 pub mod refusal;
@@ -241,6 +242,7 @@ mod tests {
             mcp::TEXTS,
             notify::TEXTS,
             page::TEXTS,
+            people::TEXTS,
             time::TEXTS,
             trust::TEXTS,
         ]

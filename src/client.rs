@@ -145,6 +145,7 @@ fn dispatch(
         Command::Conversations(arguments) => {
             command::conversations::run(&arguments, view, link, out)
         }
+        Command::Receipts(arguments) => command::receipts::run(&arguments, view, link, out),
         Command::Unread => command::unread::run(view, link, out),
         Command::Ack(arguments) => command::ack::run(&arguments, view, link, out),
         Command::Watch(arguments) => command::watch::run(&arguments, timeout, view, link, out),

@@ -14,6 +14,7 @@ pub mod framing;
 pub mod json;
 #[cfg(feature = "http")]
 pub mod object;
+pub mod people;
 pub mod proxy;
 pub mod refusal;
 pub mod reply;

@@ -6,6 +6,7 @@ mod about;
 mod access;
 mod account;
 mod administration;
+mod awaited;
 mod clock;
 mod expectations;
 mod hashers;
@@ -14,6 +15,7 @@ mod judge;
 mod marks;
 mod messages;
 mod metrics;
+mod receipts;
 mod responder;
 mod rooms;
 mod seed;
@@ -49,6 +51,7 @@ use crate::store::{
     EndSessions, Event, FindSession, Live, SessionFilter, SettleSessions, Store, StoreError,
     SweepSessions,
 };
+use awaited::Awaited;
 use clock::SessionClock;
 use hashers::Hashers;
 use hub::Hub;
@@ -117,6 +120,7 @@ pub struct Service {
     throttle: Arc<Throttle>,
     hashers: Hashers,
     hub: Arc<Hub<ReplyAddress>>,
+    awaited: Arc<Awaited<ReplyAddress>>,
     metrics: Arc<Metrics>,
     wake_expectations: expectations::Wake,
     options: Options,
@@ -133,7 +137,7 @@ impl Service {
         let throttle = Arc::new(Throttle::new(options.login_limits.clone(), is_shared));
         let hashers = Hashers::start(options.hashers, &throttle, &metrics)?;
         let sessions = Sessions::new(options.session_idle.clone());
-        let (clock, hub) = (SessionClock::start(), Arc::default());
+        let (clock, hub, awaited) = (SessionClock::start(), Arc::default(), Arc::default());
         let (wake_expectations, woken) = expectations::wake();
         let service = Arc::new(Self {
             store,
@@ -142,6 +146,7 @@ impl Service {
             throttle,
             hashers,
             hub,
+            awaited,
             metrics,
             wake_expectations,
             options,
@@ -157,7 +162,7 @@ impl Service {
     }
 
     /// Learns what another server has done.
-    fn learn(&self, event: Event) {
+    fn learn(self: &Arc<Self>, event: Event) {
         match event {
             Event::Messages(mailbox) => self.hub.publish(mailbox),
             Event::SessionEnded(user, token) => {
@@ -175,6 +180,7 @@ impl Service {
             Event::Everything => {
                 self.sessions.doubt_all();
                 self.hub.publish_all();
+                self.note_reading(None);
             }
         }
     }
@@ -286,6 +292,8 @@ impl Service {
             Ok(Action::Ack(ack)) => self.ack(session, ack, responder),
             Ok(Action::Mark(mark)) => self.mark(session, mark, responder),
             Ok(Action::Unread) => self.count_unread(session, responder),
+            Ok(Action::Receipts(list)) => self.list_receipts(session, list, responder),
+            Ok(Action::Settings(change)) => self.change_settings(session, change, responder),
             Ok(Action::Watch(watch)) => self.watch(session, watch, responder),
             Ok(Action::Whoami) => self.identify(session, responder),
             Ok(Action::Sessions) => self.list_sessions(session, responder),

@@ -50,6 +50,10 @@ pub use types::logins::*;
 pub use types::marks::*;
 pub use types::messages::*;
 pub use types::purge::*;
+pub use types::receipts::{
+    AWAITED_READERS_MAX, ChangeSettings, FindRead, FindSettings, FoundRead, ListReceipts, Receipts,
+    ReceiptsRefused, Settings,
+};
 pub use types::rooms::*;
 pub use types::search::{
     ReadAround, SEARCHED_ROWS_MAX, SEARCHED_TEXTS_MAX, Search, SearchPage, Searched,

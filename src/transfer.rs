@@ -12,7 +12,8 @@ use crate::model::{
 pub const FORMAT: &str = "chat-export";
 /// The version of the format. An import refuses a higher one.
 pub const VERSION: u32 = 2;
-/// The version of an export without rooms and marks, which older programs import, too.
+/// The version of an export without rooms, marks and settings of users, which older programs import,
+/// too.
 pub const VERSION_WITHOUT_ROOMS: u32 = 1;
 /// The longest line, in bytes: a text of 32 KiB and all details with every byte escaped, and the
 /// fields around them.
@@ -68,6 +69,10 @@ pub struct User {
     /// Since when the user is deleted. Only the name and the messages remain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleted_at: Option<Timestamp>,
+    /// Nobody sees what the user has read, and the user sees of nobody what they have read. An export
+    /// of one user does not say it of others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub receipts_off: bool,
     /// The password's hash. Only an export with secrets contains it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<PasswordHash>,

@@ -98,6 +98,10 @@ pub const HELP: &Help = &[
     ),
     ("Mark messages as read", "Tandai pesan sudah dibaca"),
     (
+        "Show who has read a message of yours, or turn receipts on or off",
+        "Tampilkan siapa yang sudah membaca pesanmu, atau nyalakan dan matikan tanda terima",
+    ),
+    (
         "Show messages as they arrive, or run a command for each",
         "Tampilkan pesan begitu masuk, atau jalankan perintah untuk masing-masing",
     ),
@@ -230,6 +234,15 @@ pub const HELP: &Help = &[
     (
         "Only the messages to this room count as read; its # may be left out",
         "Hanya pesan ke ruang ini yang terhitung sudah dibaca; # boleh tidak ditulis",
+    ),
+    // receipts
+    (
+        "A message that you have sent: who has read it. `off`: nobody sees what you have read, and you see it of nobody; `on` ends that. Without it, the setting is shown",
+        "Pesan yang kamu kirim: siapa yang sudah membacanya. `off`: tidak ada yang melihat apa yang kamu baca, dan kamu tidak melihat punya siapa pun; `on` mengakhirinya. Jika kosong, pengaturannya ditampilkan",
+    ),
+    (
+        "Wait until all recipients have read it; in a room, until one member has. If that takes longer than this, the exit code is 1",
+        "Tunggu sampai semua penerima membacanya; di ruang, sampai satu anggota membacanya. Jika lebih lama dari ini, kode keluarnya 1",
     ),
     // watch
     (
@@ -589,6 +602,7 @@ Examples:
                                              run it twice: each line is sent once
   chat-cli send --done neko -- make -j8      neko learns how make ended, with its last lines
   chat-cli send --done-pid 1234 neko         the same of a process that runs already
+  chat-cli send --wait-read 60s neko hai     ends with 0 once neko has read it, after 60 s with 1
 
 With --done, the exit code is that of the command: 127 if there is none, 126 if it cannot be run, and
 128 more than the number of a signal that ended it. If the message cannot be sent, standard error
@@ -614,6 +628,7 @@ Contoh:
                                              dijalankan dua kali: tiap baris terkirim sekali
   chat-cli send --done neko -- make -j8      neko tahu bagaimana make berakhir, dan baris akhirnya
   chat-cli send --done-pid 1234 neko         sama, untuk proses yang sudah berjalan
+  chat-cli send --wait-read 60s neko hai     0 begitu neko membacanya, 1 setelah 60 detik
 
 Dengan --done, kode keluarnya adalah milik perintah itu: 127 jika tidak ada, 126 jika tidak bisa
 dijalankan, dan 128 ditambah nomor sinyal yang mengakhirinya. Jika pesannya tidak bisa dikirim,
@@ -751,6 +766,30 @@ Contoh:
   chat-cli ack 42 --room build               hanya yang ke #build
   chat-cli ack 0 --rewind                    semua menjadi belum dibaca lagi
   chat-cli ack --all --as worker             `watch --as worker` mulai dari yang berikutnya",
+    }
+    receipts_examples {
+        en: "\
+Names the users who have read a message that you have sent, one a line: its recipient, or in a room
+those who were members when you sent it. Read is what counts as read for them: shown by `inbox` or at
+the prompt, or marked by `ack`. What somebody has muted does not count. A user with receipts off never
+appears. Exit code 1 if nobody has read it.
+
+Examples:
+  chat-cli receipts 42
+  chat-cli receipts --json 42 | jq '.readers | length'
+  chat-cli receipts off                      for all of your messages, in both directions
+  chat-cli send --wait-read 60s neko 'the disk of db1 is full' || chat-cli send ivy 'call neko'",
+        id: "\
+Menyebut user yang sudah membaca pesan yang kamu kirim, satu per baris: penerimanya, atau di ruang
+mereka yang menjadi anggota saat kamu mengirimnya. Terbaca berarti terhitung sudah dibaca bagi mereka:
+ditampilkan `inbox` atau prompt, atau ditandai `ack`. Yang dibisukan tidak terhitung. User yang
+mematikan tanda terima tidak pernah muncul. Kode keluar 1 jika belum ada yang membacanya.
+
+Contoh:
+  chat-cli receipts 42
+  chat-cli receipts --json 42 | jq '.readers | length'
+  chat-cli receipts off                      untuk semua pesanmu, ke dua arah
+  chat-cli send --wait-read 60s neko 'disk db1 penuh' || chat-cli send ivy 'telepon neko'",
     }
     watch_examples {
         en: "\

@@ -183,6 +183,7 @@ history [USER|#ROOM]   the last received messages; with USER both ways
 search WORDS           find messages: words, \"phrases\", begin*, from:USER, -not
 conversations          who wrote, and rooms, newest first, with what is unread
 unread                 how many unread messages there are, and from whom
+receipts ID            who has read a message of yours; on | off for all
 whoami                 who you are
 passwd                 change the password; your other sessions end
 sessions               your sessions
@@ -213,6 +214,7 @@ history [USER|#RUANG]  pesan terakhir yang masuk; dengan USER dua arah
 search KATA            cari pesan: kata, \"frasa\", awal*, from:USER, -bukan
 conversations          siapa yang menulis dan ruang, dengan yang belum dibaca
 unread                 berapa pesan yang belum dibaca, dan dari siapa
+receipts ID            siapa yang sudah membaca pesanmu; on | off untuk semua
 whoami                 siapa kamu
 passwd                 ganti password; sesimu yang lain diakhiri
 sessions               sesi-sesimu

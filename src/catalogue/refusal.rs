@@ -51,6 +51,14 @@ texts! {
         en: "there is no message with that id yet",
         id: "belum ada pesan dengan id itu",
     }
+    receipts_off {
+        en: "your receipts are off, so you see those of nobody",
+        id: "tanda terimamu mati, jadi kamu tidak melihat tanda terima siapa pun",
+    }
+    not_yours {
+        en: "only the sender of the message may do this",
+        id: "hanya pengirim pesan itu yang boleh melakukannya",
+    }
     unknown_room { en: "there is no such room", id: "tidak ada ruang itu" }
     room_exists {
         en: "the name of the room is taken",

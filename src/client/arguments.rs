@@ -19,12 +19,12 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 pub use commands::{
     AckArguments, AskArguments, AuthArguments, ConfigArguments, ConfigCommand, ConfigInitArguments,
     ConversationsArguments, ExpectArguments, ExpectCommand, FilterArguments, HistoryArguments,
-    InboxArguments, ReplyArguments, ReportArguments, RevokeArguments, SearchArguments,
-    SendArguments, TokenArguments, TokenCommand, TokenCreateArguments, TokenRevokeArguments,
-    TrustArguments, WatchArguments,
+    InboxArguments, ReceiptsArguments, ReplyArguments, ReportArguments, RevokeArguments,
+    SearchArguments, SendArguments, TokenArguments, TokenCommand, TokenCreateArguments,
+    TokenRevokeArguments, TrustArguments, WatchArguments,
 };
 pub use rooms::{RoomArguments, RoomCommand, RoomCreateArguments, RoomSetArguments};
-pub use values::{Since, parse_choice, parse_timeout, parse_user};
+pub use values::{ReceiptsOf, Since, parse_choice, parse_timeout, parse_user};
 
 use super::exit::Exit;
 use super::render::inbox::Clock;
@@ -122,6 +122,8 @@ pub enum Command {
     Unread,
     /// Mark messages as read
     Ack(AckArguments),
+    /// Show who has read a message of yours, or turn receipts on or off
+    Receipts(ReceiptsArguments),
     /// Show messages as they arrive, or run a command for each
     Watch(WatchArguments),
     /// Send a message, wait for the answer and print it

@@ -14,6 +14,7 @@ pub mod list;
 pub mod logout;
 pub mod mcp;
 pub mod passwd;
+pub mod receipts;
 pub mod reply;
 pub mod report;
 pub mod revoke;

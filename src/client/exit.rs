@@ -127,6 +127,8 @@ impl Exit {
             | Code::ShuttingDown => Self::TryAgain,
             Code::Internal => Self::Internal,
             Code::UsersHidden
+            | Code::ReceiptsOff
+            | Code::NotYours
             | Code::UnknownExpectation
             | Code::TokenRights
             | Code::TokenExists

@@ -200,6 +200,8 @@ fn is_repeatable(request: &Request) -> bool {
             | Action::Ack(_)
             | Action::Mark(_)
             | Action::Unread
+            | Action::Receipts(_)
+            | Action::Settings(_)
             | Action::Whoami
             | Action::Sessions
             | Action::Tokens

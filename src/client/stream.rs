@@ -79,6 +79,8 @@ pub enum StreamEvent {
     },
     /// The user has read messages, over any connection.
     Read(ReadUpto),
+    /// Somebody has read this message, which the user has sent.
+    Receipt(MessageId),
     /// All messages that existed when the stream began or resumed have been returned.
     CaughtUp {
         /// Everything up to and including this id.
@@ -282,6 +284,7 @@ impl Stream {
                 Ok(Received::Event(StreamEvent::Message(message)))
             }
             Ok(Event::Sent { id, to }) => Ok(Received::Event(StreamEvent::Sent { id, to })),
+            Ok(Event::Receipt { id }) => Ok(Received::Event(StreamEvent::Receipt(id))),
             Ok(Event::Read(read)) => Ok(Received::Event(StreamEvent::Read(read))),
             Ok(Event::CaughtUp { upto }) => Ok(Received::Event(StreamEvent::CaughtUp { upto })),
             // The client ignores events that it does not know.
@@ -385,6 +388,7 @@ fn text_bytes(event: &StreamEvent) -> usize {
         | StreamEvent::Disconnected { .. }
         | StreamEvent::Sent { .. }
         | StreamEvent::Read(_)
+        | StreamEvent::Receipt(_)
         | StreamEvent::CaughtUp { .. } => 0,
     }
 }

@@ -17,6 +17,7 @@ use crate::protocol::arguments::{
 };
 use crate::protocol::command::{Action, Request};
 use crate::protocol::expectation::{Expect, Expectations, Expected, Report};
+use crate::protocol::people::{ChangeSettings, ListReceipts, ReceiptList, SettingsInfo};
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::{
     Acked, Conversations, Ended, Found, Identity, Marked, Page, Posted, Sessions, Unread, UserInfo,
@@ -260,6 +261,22 @@ pub fn conversations(
 /// The number of unread messages.
 pub fn unread(link: &mut Link, token: Token) -> Result<Unread, Failure> {
     let fields = link.call(&in_session(token, Action::Unread))?;
+    read(link, fields)
+}
+
+/// A page of those who have read a message.
+pub fn receipts(link: &mut Link, token: Token, list: ListReceipts) -> Result<ReceiptList, Failure> {
+    let fields = link.call(&in_session(token, Action::Receipts(list)))?;
+    read(link, fields)
+}
+
+/// The settings of the user, after this change.
+pub fn settings(
+    link: &mut Link,
+    token: Token,
+    change: ChangeSettings,
+) -> Result<SettingsInfo, Failure> {
+    let fields = link.call(&in_session(token, Action::Settings(change)))?;
     read(link, fields)
 }
 

@@ -86,7 +86,8 @@ async fn respond(
         // The events tell of all that another client of this user should show, too.
         let all = form == Form::Events;
         let (sent, read, muted) = (all, all, all);
-        let action = Watch { cursor, from, sent, read, muted, filter: Box::new(filter) };
+        let (filter, receipts) = (Box::new(filter), Vec::new());
+        let action = Watch { cursor, from, sent, read, receipts, muted, filter };
         let begun = watch(&gateway.service, caller.token, Action::Watch(action), caller.network);
         gateway.stream(begun.await.map_err(refused)?, wanted)
     };

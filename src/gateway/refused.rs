@@ -116,7 +116,11 @@ fn status(code: Code) -> StatusCode {
         | Code::EmptyMessage => StatusCode::BAD_REQUEST,
         Code::LineTooLong | Code::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
         Code::NoSession | Code::UnknownUser | Code::WrongPassword => StatusCode::UNAUTHORIZED,
-        Code::UsersHidden | Code::NotAllowed | Code::TokenRights => StatusCode::FORBIDDEN,
+        Code::UsersHidden
+        | Code::NotAllowed
+        | Code::NotYours
+        | Code::ReceiptsOff
+        | Code::TokenRights => StatusCode::FORBIDDEN,
         Code::UnknownRecipient
         | Code::UnknownRoom
         | Code::UnknownMessage

@@ -260,12 +260,27 @@ pub struct Watch {
     /// Tell of what the reader has read, too.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub read: bool,
+    /// Tell of the first time that each of these messages is read by somebody: at most
+    /// [`RECIPIENTS_MAX`], all sent by the reader.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "http", schemars(length(max = RECIPIENTS_MAX)))]
+    pub receipts: Vec<MessageId>,
     /// Send the messages of muted rooms, too.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub muted: bool,
     /// Only messages that pass it.
     #[serde(default, skip_serializing_if = "Filter::is_empty")]
     pub filter: Box<Filter>,
+}
+
+impl Watch {
+    /// Refuses values that are out of bounds.
+    pub(super) fn check(self) -> Result<Self, Refusal> {
+        if self.receipts.len() > RECIPIENTS_MAX {
+            return Err(bad_argument(format!("receipts: give at most {RECIPIENTS_MAX}")));
+        }
+        Ok(self)
+    }
 }
 
 /// Where a stream begins.

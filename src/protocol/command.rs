@@ -15,6 +15,7 @@ use super::arguments::{
 };
 use super::expectation::{Expect, ExpectFields, Report, ReportFields};
 use super::json;
+use super::people::{ChangeSettings, ListReceipts};
 use super::proxy;
 use super::refusal::{Code, Refusal};
 use super::rooms::RoomAction;
@@ -80,6 +81,10 @@ pub enum Action {
     Mark(Mark),
     /// `unread TOKEN`
     Unread,
+    /// `receipts TOKEN {json}`
+    Receipts(ListReceipts),
+    /// `settings TOKEN {json}`
+    Settings(ChangeSettings),
     /// `watch TOKEN {json}`
     Watch(Watch),
     /// `whoami TOKEN`
@@ -138,7 +143,9 @@ impl Request {
                 ack.check().map(|of| of.map_or_else(Action::Mark, Action::Ack))
             }),
             "unread" => parse_json(rest, |Nothing {}| Ok(Action::Unread)),
-            "watch" => parse_json(rest, |watch| Ok(Action::Watch(watch))),
+            "receipts" => parse_json(rest, |list: ListReceipts| list.check().map(Action::Receipts)),
+            "settings" => parse_json(rest, |change| Ok(Action::Settings(change))),
+            "watch" => parse_json(rest, |watch: Watch| watch.check().map(Action::Watch)),
             "whoami" => parse_json(rest, |Nothing {}| Ok(Action::Whoami)),
             "sessions" => parse_json(rest, |Nothing {}| Ok(Action::Sessions)),
             "revoke" => parse_json(rest, |revoke: RevokeFields| revoke.check().map(Action::Revoke)),
@@ -212,6 +219,8 @@ impl Action {
             Self::Conversations(_) => Verb::Conversations,
             Self::Ack(_) | Self::Mark(_) => Verb::Ack,
             Self::Unread => Verb::Unread,
+            Self::Receipts(_) => Verb::Receipts,
+            Self::Settings(_) => Verb::Settings,
             Self::Watch(_) => Verb::Watch,
             Self::Whoami => Verb::Whoami,
             Self::Sessions => Verb::Sessions,
@@ -242,6 +251,8 @@ impl Action {
             Self::Conversations(list) => json::to_string(list),
             Self::Ack(ack) => json::to_string(ack),
             Self::Mark(mark) => json::to_string(&AckFields::of(mark)),
+            Self::Receipts(list) => json::to_string(list),
+            Self::Settings(change) => json::to_string(change),
             Self::Watch(watch) => json::to_string(watch),
             Self::Revoke(revoke) => json::to_string(&RevokeFields::of(*revoke)),
             Self::Passwd(passwd) => json::to_string(&PasswdFields::of(passwd)),
@@ -420,6 +431,7 @@ mod tests {
         WatchFrom,
     };
     use crate::protocol::framing::LineDecoder;
+    use crate::protocol::people::READERS_MAX;
     use crate::protocol::rooms::{
         MEMBERS_MAX, MembersAfter, OfRoom, ROOMS_MAX, RoleOf, RoomArchive, RoomCreate, RoomInvite,
         RoomKick, RoomLeave, RoomSet, RoomsAfter,
@@ -760,11 +772,20 @@ mod tests {
                 id()
             )
                 .prop_map(|(with, upto)| Action::Mark(Mark { with, upto })),
-            (prop::option::of(cursor()), watch_from, any::<[bool; 3]>(), filter()).prop_map(
-                |(cursor, from, [sent, read, muted], filter)| {
-                    Action::Watch(Watch { cursor, from, sent, read, muted, filter })
-                }
-            ),
+            (
+                (prop::option::of(cursor()), watch_from),
+                any::<[bool; 3]>(),
+                prop::collection::vec(id(), 0..4),
+                filter()
+            )
+                .prop_map(|((cursor, from), [sent, read, muted], receipts, filter)| {
+                    Action::Watch(Watch { cursor, from, sent, read, receipts, muted, filter })
+                }),
+            (id(), prop::option::of(name()), 1..=READERS_MAX).prop_map(|(id, after, limit)| {
+                Action::Receipts(ListReceipts { id, after, limit })
+            }),
+            prop::option::of(any::<bool>())
+                .prop_map(|receipts| Action::Settings(ChangeSettings { receipts })),
             account_action(),
             room_action().prop_map(|action| Action::Room(Box::new(action))),
         ]

@@ -28,6 +28,12 @@ pub enum Event {
     },
     /// The user of the stream has read messages, on whatever connection. Only as it happens.
     Read(ReadUpto),
+    /// Somebody has read this message, which the user of the stream has sent. Once for each message
+    /// for which the stream asked.
+    Receipt {
+        /// The message.
+        id: MessageId,
+    },
     /// The server and the connection are alive.
     Heartbeat,
 }
@@ -131,6 +137,10 @@ mod tests {
             (
                 Event::Read(ReadUpto::inbox(MessageId(9))),
                 "{\"status\": \"OK\", \"event\": \"read\", \"cursor\": \"inbox\", \"upto\": 9}",
+            ),
+            (
+                Event::Receipt { id: MessageId(8) },
+                "{\"status\": \"OK\", \"event\": \"receipt\", \"id\": 8}",
             ),
             (Event::Heartbeat, "{\"status\": \"OK\", \"event\": \"heartbeat\"}"),
         ] {

@@ -81,6 +81,10 @@ codes! {
     InboxFull = "inbox_full",
     /// The id is beyond the end of the message log, or the user can read no message with this id.
     UnknownMessage = "unknown_message",
+    /// The user has receipts off, and so sees those of nobody.
+    ReceiptsOff = "receipts_off",
+    /// Only the sender of the message may do this.
+    NotYours = "not_yours",
     /// The room does not exist, or it is private and the user has no part in it; `users` names it.
     UnknownRoom = "unknown_room",
     /// The name of the new room is taken.
@@ -139,6 +143,8 @@ impl Code {
             Self::KeyConflict => "the key was used before for another message",
             Self::InboxFull => "the inbox of the recipient is full",
             Self::UnknownMessage => "there is no message with that id yet",
+            Self::ReceiptsOff => "your receipts are off, so you see those of nobody",
+            Self::NotYours => "only the sender of the message may do this",
             Self::UnknownRoom => "there is no such room",
             Self::RoomExists => "the name of the room is taken",
             Self::NotAllowed => "your role in the room does not allow this",

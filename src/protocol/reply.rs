@@ -13,6 +13,7 @@ use smallvec::SmallVec;
 use super::expectation::{Expectations, Expected};
 pub use super::framing::REPLY_END;
 use super::json;
+use super::people::{ReceiptList, SettingsInfo};
 use super::refusal::{Code, Refusal};
 use super::rooms::RoomReply;
 use super::standing::Database;
@@ -72,6 +73,10 @@ pub enum Reply {
     Marked(Marked),
     /// To `unread`.
     Unread(Unread),
+    /// To `receipts`.
+    Receipts(ReceiptList),
+    /// To `settings`.
+    Settings(SettingsInfo),
     /// To `watch`. Events follow it.
     Watching(Watching),
     /// To `whoami`.
@@ -508,6 +513,8 @@ impl Reply {
             Self::Acked(fields) => json::encode(&Done::new(fields), out),
             Self::Marked(fields) => json::encode(&Done::new(fields), out),
             Self::Unread(fields) => json::encode(&Done::new(fields), out),
+            Self::Receipts(fields) => json::encode(&Done::new(fields), out),
+            Self::Settings(fields) => json::encode(&Done::new(fields), out),
             Self::Watching(fields) => json::encode(&Done::new(fields), out),
             Self::Identity(fields) => json::encode(&Done::new(fields), out),
             Self::Sessions(fields) => json::encode(&Done::new(fields), out),

@@ -58,6 +58,10 @@ verbs! {
     Ack = "ack",
     /// Counts the unread messages.
     Unread = "unread",
+    /// Lists who has read a message.
+    Receipts = "receipts",
+    /// Shows or changes the user's settings.
+    Settings = "settings",
     /// Starts a stream of messages.
     Watch = "watch",
     /// Identifies the user and the session of a token.
@@ -124,6 +128,7 @@ impl Verb {
             | Self::Conversations
             | Self::Ack
             | Self::Unread
+            | Self::Receipts
             | Self::Watch
             | Self::Whoami
             | Self::Rooms
@@ -138,7 +143,8 @@ impl Verb {
             | Self::RoomSet
             | Self::RoomArchive
             | Self::Expect
-            | Self::Report => Right::Change,
+            | Self::Report
+            | Self::Settings => Right::Change,
             Self::Logout
             | Self::Sessions
             | Self::Revoke

@@ -300,6 +300,7 @@ impl Connection {
             StreamPage::Sent { .. } | StreamPage::Read(_) if is_behind => {}
             StreamPage::Sent { id, to } => Stream::push_sent(id, to, &mut self.outbox.bytes),
             StreamPage::Read(read) => Stream::push_read(read, &mut self.outbox.bytes),
+            StreamPage::Receipt(id) => Stream::push_receipt(id, &mut self.outbox.bytes),
             StreamPage::Later => stream.put_off(now),
             StreamPage::Over(refusal) => {
                 self.stream = None;

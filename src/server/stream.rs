@@ -95,6 +95,11 @@ impl Stream {
         Event::Read(read).encode(out);
     }
 
+    /// Appends the event that somebody has read a message of the user.
+    pub(super) fn push_receipt(id: MessageId, out: &mut Vec<u8>) {
+        Event::Receipt { id }.encode(out);
+    }
+
     /// Ends a read that failed because the store was busy. The next is due a little later.
     pub(super) fn put_off(&mut self, now: Instant) {
         (self.reading, self.hinted, self.read_at) = (false, true, Some(now + BUSY_WAIT));

@@ -75,15 +75,17 @@ impl Service {
     }
 
     /// [`Self::push_read`] for the cursor `inbox`, which this server has moved.
-    pub(super) fn push_inbox_read(&self, user: UserId, upto: MessageId) {
-        if self.hub.is_wanted(News::Read) {
+    pub(super) fn push_inbox_read(self: &Arc<Self>, user: UserId, upto: MessageId) {
+        if self.hub.is_wanted(News::Read) || self.awaited.has_any() {
             self.store.note_reading(user, upto);
             self.push_read(user, || ReadUpto::inbox(upto));
         }
     }
 
-    /// Tells the user's own streams what was read, if they asked for that.
-    pub(super) fn push_read(&self, user: UserId, read: impl FnOnce() -> ReadUpto) {
+    /// Tells the user's own streams what was read, if they asked for that, and has the streams of
+    /// others look that wait for it.
+    pub(super) fn push_read(self: &Arc<Self>, user: UserId, read: impl FnOnce() -> ReadUpto) {
+        self.note_reading(Some(user));
         if !self.hub.is_wanted(News::Read) {
             return;
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Service;
+use super::awaited::Registered;
 use super::hub::Subscription;
 use super::sessions::OpenStream;
 use crate::model::{Filter, MailboxName, Message, MessageId};
@@ -21,6 +22,8 @@ pub struct Stream<A> {
     pub(super) wanted: Wanted,
     /// Only messages that pass it.
     pub(super) filter: Box<Filter>,
+    /// For a stream that waits for others to read messages.
+    pub(super) receipts: Option<Registered<A>>,
     /// For a stream that also tells what its user has read.
     pub(super) _reading: Option<FollowedReading>,
 }
@@ -46,6 +49,8 @@ pub enum StreamPage {
     },
     /// The user has read this. Dropped where the peer is behind.
     Read(ReadUpto),
+    /// Somebody has read this message, which the user has sent.
+    Receipt(MessageId),
     /// The store is busy: read again a little later.
     Later,
     /// The stream has ended, for this reason.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::hub::{News, Subscription};
 use super::messages::page_bounds;
+use super::receipts::Waiter;
 use super::responder::{Outcome, Responder, Watcher};
 use super::sessions::{LiveSession, Lookup, OpenStream};
 use super::stream::StreamPage;
@@ -30,9 +31,27 @@ impl Service {
     pub(super) fn watch(
         self: &Arc<Self>,
         session: &Arc<LiveSession>,
-        watch: Watch,
+        mut watch: Watch,
         responder: Responder,
     ) {
+        let messages = std::mem::take(&mut watch.receipts);
+        if messages.is_empty() {
+            return self.begin_stream(session, watch, None, responder);
+        }
+        let (service, of) = (Arc::clone(self), Arc::clone(session));
+        self.await_receipts(session, messages, responder, move |waiter, responder| {
+            service.begin_stream(&of, watch, Some(waiter), responder);
+        });
+    }
+
+    fn begin_stream(
+        self: &Arc<Self>,
+        session: &Arc<LiveSession>,
+        watch: Watch,
+        receipts: Option<Waiter>,
+        responder: Responder,
+    ) {
+        let waiting = receipts.as_ref().map(|waiter| Arc::clone(waiter.waiting()));
         let watcher = Watcher {
             service: Arc::clone(self),
             stream: OpenStream::of(session),
@@ -40,6 +59,7 @@ impl Service {
             watched: Arc::new(self.store.watch(session.user)),
             wanted: Wanted::Incoming { muted: watch.muted },
             filter: watch.filter,
+            receipts,
             _reading: watch.read.then(|| self.store.follow_reading(session.user)),
         };
         let wants = [(watch.sent, News::Sent), (watch.read, News::Read)];
@@ -55,11 +75,16 @@ impl Service {
         let (reader, wanted) = (session.user, watcher.wanted);
         let find = FindStart { reader, cursor: watch.cursor, start, wanted };
         let as_of = watcher.watched.memberships();
+        let service = Arc::clone(self);
         self.store.read(find, move |found| match found {
             Ok(Some(Start { reader, after, rooms })) => {
                 // The first read comes after this, so it finds what had no hint.
                 follow(&watcher.subscription, &watcher.watched, &rooms, as_of);
                 responder.answer_stream(Watching { watching: reader, after }, watcher);
+                if let Some(waiting) = waiting {
+                    waiting.begin();
+                    service.look_for_receipts(&waiting);
+                }
             }
             Ok(None) => responder.answer(Code::NoSession),
             Err(error) => responder.answer(failure(error)),
@@ -85,6 +110,10 @@ impl Watcher {
                 self.ask_for_session();
                 return None;
             }
+        }
+        if let Some(waiter) = &self.receipts {
+            // This server may have missed that somebody read something at another one.
+            self.service.look_for_receipts(waiter.waiting());
         }
         self.subscription.rearm();
         let bounds = page_bounds(STREAM_PAGE_MESSAGES_MAX, STREAM_PAGE_BYTES_MAX);

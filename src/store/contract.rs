@@ -39,6 +39,7 @@ use rooms::conversations::list_goes_on_after_large_messages;
 use rooms::marks::{
     floor_rises_step_by_step_and_a_rewound_cursor_wins, marks_are_limited_and_end_with_the_cursor,
 };
+use rooms::receipts::receipts_come_in_pages_and_a_stream_waits_for_few;
 use rooms::{
     deleted_user_is_in_no_room, key_of_a_post_to_a_room_is_the_same_message,
     page_ends_after_many_own_messages_and_goes_on, room_beyond_a_limit_is_refused_and_not_created,
@@ -473,6 +474,7 @@ macro_rules! promises {
             floor_rises_step_by_step_and_a_rewound_cursor_wins
             list_goes_on_after_large_messages
             marks_are_limited_and_end_with_the_cursor
+            receipts_come_in_pages_and_a_stream_waits_for_few
             import_decides_about_each_step
             import_decides_about_steps_together
             refused_step_ends_an_import

@@ -8,6 +8,7 @@ pub(in crate::store) mod logins;
 pub(in crate::store) mod marks;
 pub(in crate::store) mod messages;
 pub(in crate::store) mod purge;
+pub(in crate::store) mod receipts;
 pub(in crate::store) mod rooms;
 pub(in crate::store) mod search;
 pub(in crate::store) mod sessions;

@@ -26,6 +26,7 @@ mod outcome;
 mod output;
 mod progress;
 mod prompt;
+mod receipts;
 mod room_prompt;
 mod rooms;
 mod search;

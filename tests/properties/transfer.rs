@@ -52,6 +52,7 @@ fn record(choices: &mut Choices<'_>) -> Record {
             created_at: choices.moment(),
             disabled_at: moment(choices),
             deleted_at: moment(choices),
+            receipts_off: choices.flag(),
             password: choices
                 .flag()
                 .then(|| PasswordHash { hash: choices.text(), is_published: choices.flag() }),

@@ -44,6 +44,7 @@ mod node_sessions;
 mod nodes;
 mod protocol_examples;
 mod proxy;
+mod receipts;
 mod reload;
 mod restart;
 mod rooms;

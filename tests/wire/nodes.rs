@@ -324,3 +324,23 @@ fn what_is_read_at_one_node_is_told_to_a_stream_at_the_other() {
     wait_for(json!({"status": "OK", "event": "read", "cursor": "inbox", "upto": 2}));
     assert_eq!(second.connect().done(format!("unread {neko}"))["unread"], 0);
 }
+
+#[test]
+fn what_is_read_at_one_node_is_a_receipt_for_a_stream_at_the_other() {
+    let Some([first, second]) = nodes() else { return };
+    let mut wire = first.connect();
+    let [paff, neko, ivy] = ["paff", "neko", "ivy"].map(|user| wire.log_in(user));
+    wire.done(format!("send {ivy} neko old"));
+    wire.done(format!("send {paff} neko one"));
+    wire.done(format!("send {paff} neko two"));
+    let mut stream = second.connect();
+    stream.done(format!("watch {paff} {}", json!({"from": "new", "receipts": [2, 3]})));
+    let mut wait_for = |id: i64| {
+        let expected = json!({"status": "OK", "event": "receipt", "id": id});
+        while stream.reply() != expected {}
+    };
+    wire.done(format!("ack {neko} {}", json!({"with": "paff", "upto": 2})));
+    wait_for(2);
+    wire.done(format!("inbox {neko}"));
+    wait_for(3);
+}

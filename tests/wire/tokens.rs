@@ -23,6 +23,8 @@ fn request(verb: Verb) -> Option<(&'static str, Value)> {
             ("read", json!({}))
         }
         "search" => ("read", json!({"query": "hai"})),
+        "receipts" => ("read", json!({"id": 1_000_000})),
+        "settings" => ("all", json!({})),
         "ack" => ("read", json!({"upto": 0})),
         "watch" => ("read", json!({"from": "new"})),
         "room" | "room_members" => ("read", json!({"room": "#build"})),

@@ -10,9 +10,9 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, Subcommand, ValueEnum, ValueHint};
 
 use super::values::{
-    Since, parse_choice, parse_click, parse_count, parse_cursor, parse_every, parse_expectation,
-    parse_grace, parse_key, parse_message_id, parse_pid, parse_tag, parse_tail, parse_title,
-    parse_tls_host,
+    ReceiptsOf, Since, parse_choice, parse_click, parse_count, parse_cursor, parse_every,
+    parse_expectation, parse_grace, parse_key, parse_message_id, parse_pid, parse_tag, parse_tail,
+    parse_timeout, parse_title, parse_tls_host,
 };
 use crate::catalogue::{client, client_help};
 use crate::client::address::Host;
@@ -146,6 +146,11 @@ pub struct SendArguments {
     #[arg(long, value_name = "COUNT", default_value = "20", value_parser = parse_tail)]
     #[arg(requires = "done")]
     pub tail: usize,
+    /// Wait until all recipients have read it; in a room, until one member has. If that takes longer
+    /// than this, the exit code is 1.
+    #[arg(long, value_name = "DURATION", value_parser = parse_timeout)]
+    #[arg(conflicts_with_all = ["lines", "done", "done_pid"])]
+    pub wait_read: Option<Duration>,
     #[command(flatten)]
     pub details: DetailArguments,
     /// Send to this room instead of TO, or to several, separated by commas. The # of a room may be
@@ -274,6 +279,16 @@ pub struct AckArguments {
     #[arg(long, value_name = "ROOM", value_parser = parse_room)]
     #[arg(conflicts_with_all = ["cursor", "rewind"])]
     pub room: Option<RoomName>,
+}
+
+// `receipts`
+#[derive(Debug, Args)]
+#[command(after_long_help = client_help::receipts_examples())]
+pub struct ReceiptsArguments {
+    /// A message that you have sent: who has read it. `off`: nobody sees what you have read, and you
+    /// see it of nobody; `on` ends that. Without it, the setting is shown.
+    #[arg(value_name = "ID|on|off", value_parser = ReceiptsOf::parse)]
+    pub of: Option<ReceiptsOf>,
 }
 
 // `watch`

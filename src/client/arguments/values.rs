@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::catalogue::{client, configuration, expectation};
+use crate::catalogue::{client, configuration, expectation, people};
 use crate::client::address::{Host, InvalidAddress, TLS_PORT};
 use crate::client::question::CHOICE_BYTES_MAX;
 use crate::model::{
@@ -129,6 +129,29 @@ pub fn parse_click(text: &str) -> Result<Click, String> {
         InvalidClick::Text(invalid) => client::give_click(of_invalid(invalid)),
         InvalidClick::NotHttp => client::give_http().to_owned(),
     })
+}
+
+/// What `receipts` is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReceiptsOf {
+    /// A message.
+    Message(MessageId),
+    /// The setting.
+    Setting(bool),
+}
+
+impl ReceiptsOf {
+    /// Parses an id, `on` or `off`.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "on" => Ok(Self::Setting(true)),
+            "off" => Ok(Self::Setting(false)),
+            id => match parse_message_id(id) {
+                Ok(id) => Ok(Self::Message(id)),
+                Err(_) => Err(people::give_receipts().to_owned()),
+            },
+        }
+    }
 }
 
 /// The id of a message.

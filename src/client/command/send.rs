@@ -3,11 +3,13 @@
 pub mod done;
 mod job;
 mod tail;
+mod wait_read;
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
 use std::os::unix::ffi::OsStringExt;
+use std::time::{Duration, Instant};
 
 use super::{parse_mailbox, unknown};
 use crate::catalogue::{client, refusal};
@@ -56,9 +58,13 @@ pub fn run(
         None => delivery::new_key()?,
     };
     let details = arguments.details.details()?;
+    if arguments.wait_read.is_some() {
+        wait_read::check(link, token)?;
+    }
     let mut sender = Sender { link, token, to, details, view, out };
+    let wait = arguments.wait_read;
     if !text.is_empty() {
-        return sender.send_one(&body(text.join(OsStr::new(" ")))?, &key);
+        return sender.send_and_wait(&body(text.join(OsStr::new(" ")))?, &key, wait);
     }
     let file = match &arguments.file {
         Some(path) if !is_stdin => Some(File::open(path).map_err(|error| {
@@ -73,7 +79,7 @@ pub fn run(
     };
     match progress {
         Some(progress) => sender.send_lines(BufReader::new(input), &key, progress),
-        None => sender.send_one(&body(read_text(input)?)?, &key),
+        None => sender.send_and_wait(&body(read_text(input)?)?, &key, wait),
     }
 }
 
@@ -86,7 +92,9 @@ pub fn one(
     (view, link): (View, &mut Link),
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
-    Sender { link, token, to, details: text.details, view, out }.send_one(&text.body, key)
+    Sender { link, token, to, details: text.details, view, out }
+        .send_one(&text.body, key)
+        .map(|_| Exit::Done)
 }
 
 /// The progress of `--lines` from a file or standard input.
@@ -112,14 +120,27 @@ struct Sender<'a> {
 }
 
 impl Sender<'_> {
-    fn send_one(&mut self, body: &Body, key: &Key) -> Result<Exit, Failure> {
+    /// [`Self::send_one`], and waits until it was read, if that is wanted.
+    fn send_and_wait(
+        &mut self,
+        body: &Body,
+        key: &Key,
+        wait: Option<Duration>,
+    ) -> Result<Exit, Failure> {
+        let posted = self.send_one(body, key)?;
+        let Some(wait) = wait else { return Ok(Exit::Done) };
+        let deadline = Instant::now() + wait;
+        wait_read::wait(&posted.sent, deadline, (self.token, self.link), self.view, self.out)
+    }
+
+    fn send_one(&mut self, body: &Body, key: &Key) -> Result<Posted, Failure> {
         let posted = self.post(body, key)?;
         let to = delivery::names(&self.to, ", ");
         let printed = match self.view.is_json {
             true => self.print_json(&posted, key, None),
             false => self.print_line(&client::message_sent(to)),
         };
-        printed.map(|()| Exit::Done).map_err(|error| {
+        printed.map(|()| posted).map_err(|error| {
             if is_closed(&error) {
                 return Failure::ReaderGone;
             }

@@ -150,7 +150,9 @@ impl Watcher<'_> {
                 None if self.exec.is_none() && terminal::is_output_closed() => {
                     return Err(io::Error::from(io::ErrorKind::BrokenPipe).into());
                 }
-                None | Some(StreamEvent::Sent { .. } | StreamEvent::Read(_)) => {}
+                None
+                | Some(StreamEvent::Sent { .. } | StreamEvent::Read(_) | StreamEvent::Receipt(_)) =>
+                    {}
                 Some(StreamEvent::Message(message)) => {
                     self.handle(&message)?;
                     self.missing = self.missing.map(|missing| missing - 1);

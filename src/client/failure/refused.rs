@@ -185,6 +185,8 @@ fn words_of(code: Code) -> &'static str {
         Code::KeyConflict => refusal::key_conflict(),
         Code::InboxFull => refusal::inbox_full(),
         Code::UnknownMessage => refusal::unknown_message(),
+        Code::ReceiptsOff => refusal::receipts_off(),
+        Code::NotYours => refusal::not_yours(),
         Code::UnknownRoom => refusal::unknown_room(),
         Code::RoomExists => refusal::room_exists(),
         Code::NotAllowed => refusal::not_allowed(),

@@ -14,6 +14,7 @@ pub const VERBS: &[&str] = &[
     "logout",
     "passwd",
     "quit",
+    "receipts",
     "reply",
     "revoke",
     "room",
@@ -138,6 +139,11 @@ pub enum Line<'a> {
     },
     /// `conversations`
     Conversations,
+    /// `receipts [ID|on|off]`
+    Receipts {
+        /// The message or the setting; may be empty.
+        of: &'a str,
+    },
     /// `unread`
     Unread,
     /// `whoami`
@@ -193,6 +199,7 @@ impl<'a> Line<'a> {
             ("room", _) => Self::Room { words: rest },
             ("search", _) => Self::Search { query: rest },
             ("revoke", (which, "")) => Self::Revoke { which },
+            ("receipts", (of, "")) => Self::Receipts { of },
             ("inbox", ("", _)) => Self::Inbox,
             ("list", ("", _)) => Self::List,
             ("users", ("", _)) => Self::Users,
@@ -327,6 +334,9 @@ mod tests {
             (" list", Line::List),
             ("conversations", Line::Conversations),
             ("conversations neko", Line::Surplus),
+            ("receipts 7", Line::Receipts { of: "7" }),
+            ("receipts", Line::Receipts { of: "" }),
+            ("receipts 7 8", Line::Surplus),
             ("list\r", Line::List),
             ("inbox now", Line::Surplus),
             ("history neko paff", Line::Surplus),

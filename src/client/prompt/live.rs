@@ -143,7 +143,7 @@ fn post_all(
                 }
             }
             Ok(Some(StreamEvent::Read(read))) => board.note_read(watch, &read),
-            Ok(Some(StreamEvent::CaughtUp { .. }) | None) => {}
+            Ok(Some(StreamEvent::CaughtUp { .. } | StreamEvent::Receipt(_)) | None) => {}
             Err(Failure::Refused(Refused { code: Some(Code::BadArgument), .. }))
                 if plain.len() > 0 =>
             {

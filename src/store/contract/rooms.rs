@@ -4,6 +4,7 @@
 mod changes;
 pub(super) mod conversations;
 pub(super) mod marks;
+pub(super) mod receipts;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -93,6 +94,10 @@ pub(super) enum Step {
     Rename {
         user: usize,
     },
+    Receipts {
+        user: usize,
+        is_on: bool,
+    },
     /// Searches, before and after all messages are indexed.
     Search,
     Reopen,
@@ -150,6 +155,8 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (user(), 0..101_u8).prop_map(|(user, place)| Step::Dead { user, place }),
         1 => (0..101_u8).prop_map(|place| Step::Purge { place }),
         1 => user().prop_map(|user| Step::Rename { user }),
+        1 => (user(), prop::bool::weighted(0.6))
+            .prop_map(|(user, is_on)| Step::Receipts { user, is_on }),
         1 => Just(Step::Search),
         1 => Just(Step::Reopen),
     ];
@@ -191,6 +198,8 @@ struct Model {
     /// By the user and the conversation.
     marks: BTreeMap<(usize, usize), i64>,
     dead: BTreeSet<(usize, i64)>,
+    /// Who has receipts off.
+    without_receipts: BTreeSet<usize>,
     rooms: BTreeMap<usize, Room>,
     renames: usize,
 }
@@ -215,6 +224,9 @@ pub(super) fn check(open: Open, steps: &[Step]) {
     streams.clear();
     engine.reopen();
     model.compare(&engine);
+    for user in 0..USERS.len() {
+        model.compare_receipts(&engine, user, model.sent.len());
+    }
     model.compare_search(&engine);
 }
 
@@ -344,6 +356,7 @@ impl Model {
                 assert!(matches!(changed, Changed::Yes { .. }));
                 self.names[user] = to;
             }
+            Step::Receipts { user, is_on } => self.turn_receipts(engine, user, is_on),
             Step::Search => {
                 self.compare_search(engine);
                 engine.store().index_words();
@@ -653,6 +666,7 @@ impl Model {
             self.compare_rooms(engine, user);
             self.compare_threads(engine, user);
             self.compare_list(engine, user);
+            self.compare_receipts(engine, user, 2);
         }
     }
 

@@ -62,6 +62,7 @@ fn user(name: &str) -> User {
         created_at: Timestamp(1),
         disabled_at: None,
         deleted_at: None,
+        receipts_off: false,
         password: None,
     }
 }

@@ -164,14 +164,14 @@ impl<'a> Snapshot<'a> {
                 }
             }
         };
-        let wants_secret = |id: i64| export.with_secrets && only.is_none_or(|only| only == id);
+        let is_selected = |id: i64| only.is_none_or(|only| only == id);
         let users = transaction.query(
             "SELECT id, name, display_name, created_at, disabled_at, deleted_at,
-                    password_hash, password_is_published
+                    password_hash, password_is_published, receipts
                FROM chat.users ORDER BY id",
             &[],
         )?;
-        let users = users.iter().map(|row| user(row, wants_secret(row.get(0))));
+        let users = users.iter().map(|row| user(row, is_selected(row.get(0)), export.with_secrets));
         let users = users.collect::<Result<_>>()?;
         let cursors = transaction.query(
             "SELECT u.name, c.name, c.upto_id, c.moved_at
@@ -213,7 +213,7 @@ impl Source for Snapshot<'_> {
     }
 }
 
-fn user(row: &Row, wants_secret: bool) -> Result<ExportedUser> {
+fn user(row: &Row, is_selected: bool, with_secrets: bool) -> Result<ExportedUser> {
     let moment = |column| row.get::<_, Option<i64>>(column).map(Timestamp);
     let hash = PasswordHash { hash: row.get(6), is_published: row.get(7) };
     let record = User {
@@ -222,7 +222,8 @@ fn user(row: &Row, wants_secret: bool) -> Result<ExportedUser> {
         created_at: Timestamp(row.get(3)),
         disabled_at: moment(4),
         deleted_at: moment(5),
-        password: wants_secret.then_some(hash),
+        receipts_off: is_selected && !row.get::<_, bool>(8),
+        password: (is_selected && with_secrets).then_some(hash),
     };
     Ok(ExportedUser::new(UserId(row.get(0)), record))
 }

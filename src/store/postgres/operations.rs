@@ -11,6 +11,7 @@ pub(in crate::store) mod logins;
 pub(in crate::store) mod marks;
 pub(in crate::store) mod pages;
 pub(in crate::store) mod purge;
+pub(in crate::store) mod receipts;
 pub(in crate::store) mod rooms;
 pub(in crate::store) mod search;
 pub(in crate::store) mod sessions;

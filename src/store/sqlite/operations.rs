@@ -9,6 +9,7 @@ pub(in crate::store) mod import;
 pub(in crate::store) mod marks;
 pub(in crate::store) mod purge;
 pub(in crate::store) mod rebuild;
+pub(in crate::store) mod receipts;
 pub(in crate::store) mod rooms;
 pub(in crate::store) mod sessions;
 pub(in crate::store) mod tokens;

@@ -4,8 +4,9 @@ use std::io::{self, Write};
 
 use super::{Conversation, Flow, Person, add_listed_users};
 use crate::catalogue::{client, prompt};
+use crate::client::arguments::ReceiptsOf;
 use crate::client::command::{
-    conversations, inbox, parse_mailbox, reply, revoke, search, send, users,
+    conversations, inbox, parse_mailbox, receipts, reply, revoke, search, send, users,
 };
 use crate::client::delivery::Text;
 use crate::client::exit::Exit;
@@ -19,6 +20,7 @@ use crate::client::session::Session;
 use crate::client::{delivery, open_questions, password, question, verbs};
 use crate::model::{CursorName, MailboxName, Message, MessageId, SessionId, Token, UserName};
 use crate::protocol::arguments::{Ack, Fetch, FetchFrom, Passwd, Revoke, True};
+use crate::protocol::people::ChangeSettings;
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::Conversation as Listed;
 use crate::terminal::text;
@@ -63,6 +65,7 @@ impl Conversation {
             Line::Room { words } => self.room(words, out)?,
             Line::Search { query } => self.search(query, out)?,
             Line::Conversations => self.conversations(out)?,
+            Line::Receipts { of } => self.receipts(of, out)?,
             Line::Unread => self.unread(out)?,
             Line::Whoami => {
                 let token = self.token()?;
@@ -324,6 +327,21 @@ impl Conversation {
             writeln!(out, "{:>6}  {}", format!("{}{more}", room.count), room.room)?;
         }
         Ok(())
+    }
+
+    fn receipts(&mut self, of: &str, out: &mut dyn Write) -> Result<(), Failure> {
+        let token = self.token()?;
+        let receipts = match (of, ReceiptsOf::parse(of)) {
+            ("", _) => None,
+            (_, Ok(ReceiptsOf::Setting(is_on))) => Some(is_on),
+            (_, Ok(ReceiptsOf::Message(id))) => {
+                let list = receipts::list(&mut self.link, token, id)?;
+                return Ok(writeln!(out, "{}", receipts::line(&list))?);
+            }
+            (_, Err(_)) => return Ok(writeln!(out, "{}", prompt::incomplete())?),
+        };
+        let settings = verbs::settings(&mut self.link, token, ChangeSettings { receipts })?;
+        Ok(writeln!(out, "{}", receipts::setting(settings))?)
     }
 
     fn sessions(&mut self, out: &mut dyn Write) -> Result<(), Failure> {

@@ -26,6 +26,7 @@ struct Person {
     ended_at: Option<i64>,
     is_deleted: bool,
     is_published: bool,
+    receipts_off: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -103,7 +104,8 @@ pub(in crate::store) fn records() -> impl Strategy<Value = Vec<Record>> {
             }
         }
         let (format, newest) = (FORMAT.to_owned(), MessageId(newest));
-        let is_old = rooms.is_empty() && marks.is_empty();
+        let is_old =
+            rooms.is_empty() && marks.is_empty() && !users.iter().any(|user| user.receipts_off);
         let version = if is_old { VERSION_WITHOUT_ROOMS } else { VERSION };
         let header = Record::Header(Header { format, version, newest });
         let users = users.into_iter().map(Record::User);
@@ -119,12 +121,14 @@ pub(in crate::store) fn records() -> impl Strategy<Value = Vec<Record>> {
 
 fn person() -> impl Strategy<Value = Person> {
     let name = "[a-zA-Z \u{202e}\u{2066}\u{e9}\u{1f980}\u{feff}]{1,8}";
-    (name, prop::option::of(0..1_i64 << 41), any::<bool>(), any::<bool>()).prop_map(
-        |(display_name, ended_at, is_deleted, is_published)| Person {
+    let flags = (any::<bool>(), any::<bool>(), prop::bool::weighted(0.2));
+    (name, prop::option::of(0..1_i64 << 41), flags).prop_map(
+        |(display_name, ended_at, (is_deleted, is_published, receipts_off))| Person {
             display_name,
             ended_at,
             is_deleted,
             is_published,
+            receipts_off,
         },
     )
 }
@@ -252,6 +256,7 @@ fn user((number, person): (usize, &Person)) -> User {
         created_at: Timestamp(number as i64 * 1_000_003),
         disabled_at: ended_at,
         deleted_at,
+        receipts_off: person.receipts_off,
         password: Some(PasswordHash { hash, is_published: person.is_published }),
     }
 }

@@ -84,8 +84,8 @@ fn add_user(connection: &Connection, user: &User, locked: &str) -> rusqlite::Res
     connection
         .prepare_cached(
             "INSERT INTO users (name, display_name, password_hash, password_is_published,
-                                created_at, disabled_at, deleted_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                                created_at, disabled_at, deleted_at, receipts)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?
         .execute(params![
             user.name.as_str(),
@@ -96,6 +96,7 @@ fn add_user(connection: &Connection, user: &User, locked: &str) -> rusqlite::Res
             // A deleted user cannot log in either.
             moment(user.disabled_at.or(user.deleted_at)),
             moment(user.deleted_at),
+            !user.receipts_off,
         ])?;
     Ok(Ok(Taken::Done))
 }

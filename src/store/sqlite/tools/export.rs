@@ -161,11 +161,11 @@ fn exported_users(
     only: Option<UserId>,
     with_secrets: bool,
 ) -> rusqlite::Result<Vec<ExportedUser>> {
-    let wants_secret = |id: UserId| with_secrets && only.is_none_or(|only| only == id);
+    let is_selected = |id: UserId| only.is_none_or(|only| only == id);
     connection
         .prepare(
             "SELECT id, name, display_name, created_at, disabled_at, deleted_at,
-                    password_hash, password_is_published
+                    password_hash, password_is_published, receipts
                FROM users ORDER BY id",
         )?
         .query_map([], |row| {
@@ -178,7 +178,8 @@ fn exported_users(
                 created_at: Timestamp(row.get(3)?),
                 disabled_at: moment(4)?,
                 deleted_at: moment(5)?,
-                password: wants_secret(id).then_some(hash),
+                receipts_off: is_selected(id) && !row.get::<_, bool>(8)?,
+                password: (with_secrets && is_selected(id)).then_some(hash),
             };
             Ok(ExportedUser::new(id, record))
         })?

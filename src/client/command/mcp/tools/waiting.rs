@@ -127,7 +127,8 @@ impl Waiter {
                 }
                 self.away = Some(failure);
             }
-            Some(StreamEvent::Sent { .. } | StreamEvent::Read(_)) | None => {}
+            Some(StreamEvent::Sent { .. } | StreamEvent::Read(_) | StreamEvent::Receipt(_))
+            | None => {}
         }
         Ok(None)
     }

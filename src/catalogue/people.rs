@@ -1,0 +1,41 @@
+//! What users let each other know.
+
+texts! {
+    receipts_are_on {
+        en: "receipts are on: others see what you have read, and you see what they have read",
+        id: "tanda terima menyala: yang lain melihat apa yang sudah kamu baca, dan kamu melihat yang mereka baca",
+    }
+    receipts_are_off {
+        en: "receipts are off: nobody sees what you have read, and you see it of nobody",
+        id: "tanda terima mati: tidak ada yang melihat apa yang sudah kamu baca, dan kamu tidak melihat punya siapa pun",
+    }
+    turn_receipts_on {
+        en: "`chat-cli receipts on` turns them on",
+        id: "`chat-cli receipts on` menyalakannya",
+    }
+    give_receipts {
+        en: "give the id of a message, `on` or `off`",
+        id: "tulis id pesan, `on`, atau `off`",
+    }
+    read_by(names, count, recipients) {
+        en: "read by {names} ({count} of {recipients})",
+        id: "dibaca oleh {names} ({count} dari {recipients})",
+    }
+    read_by_nobody(recipients) {
+        en: "read by nobody (0 of {recipients})",
+        id: "belum dibaca siapa pun (0 dari {recipients})",
+    }
+    has_read_it(name) { en: "{name} has read it", id: "{name} sudah membacanya" }
+    somebody_has_read_it(room) {
+        en: "somebody in {room} has read it",
+        id: "sudah ada yang membacanya di {room}",
+    }
+    sent_then(failure) {
+        en: "the message was sent, then: {failure}",
+        id: "pesannya terkirim, lalu: {failure}",
+    }
+    receipts_of(id) {
+        en: "`chat-cli receipts {id}` says who has read it",
+        id: "`chat-cli receipts {id}` menyebut siapa yang sudah membacanya",
+    }
+}
