@@ -9,6 +9,8 @@ mod cookie;
 mod encoded_word;
 mod expect;
 mod fields;
+mod frames;
+mod handshake;
 mod hooks;
 mod kind;
 mod message;
@@ -21,6 +23,7 @@ mod refused;
 mod routes;
 mod sign_in;
 mod since;
+mod socket;
 mod stream;
 
 use std::sync::Arc;

@@ -10,6 +10,7 @@ mod hosts;
 mod pace;
 mod site;
 mod traffic;
+mod upgrade;
 
 use std::future::Future;
 use std::io;
@@ -27,6 +28,7 @@ pub use answer::text;
 pub use hosts::Hosts;
 pub use site::{Crowd, Peer, Site};
 pub use traffic::Traffic;
+pub use upgrade::{Upgrade, Wire};
 
 /// How long accepting pauses when the system cannot accept another connection.
 const BACK_OFF: Duration = Duration::from_millis(200);

@@ -16,7 +16,7 @@ use super::names::Name;
 use super::openapi::NO_STREAM;
 use super::publish::{REPLAYED, key};
 use super::refused::Refused;
-use super::{Gateway, body, openapi, read};
+use super::{Gateway, body, openapi, read, socket};
 use crate::http::Peer;
 use crate::model::Key;
 use crate::protocol::command::{Action, Request};
@@ -37,6 +37,7 @@ pub(super) fn routes() -> Router<Arc<Gateway>> {
     Router::new()
         .route("/openapi.json", get(openapi::document))
         .route("/events", get(async |parts| read::events(parts).await.map_err(OwnForm)))
+        .route("/socket", get(async |parts| socket::open(parts).await.map_err(OwnForm)))
         .route("/{verb}", post(call))
         .fallback(async || OwnForm(Refused::new(StatusCode::NOT_FOUND, Code::BadRequest, NO_PATH)))
         .method_not_allowed_fallback(async || {

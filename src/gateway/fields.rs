@@ -103,6 +103,11 @@ impl Fields {
         Self::of(ACK, &HeaderMap::new(), uri)
     }
 
+    /// Refuses all parameters of a query.
+    pub(super) fn none(uri: &Uri) -> Result<(), Refused> {
+        Self::of(&[], &HeaderMap::new(), uri).map(drop)
+    }
+
     fn of(known: &[Known], headers: &HeaderMap, uri: &Uri) -> Result<Self, Refused> {
         let mut fields = Self::default();
         for (name, value) in headers {

@@ -37,6 +37,7 @@ fn make() -> Value {
             paths.insert(format!("{ROOT}/{}", verb.as_str()), path(*verb, shape));
         }
     }
+    paths.insert(format!("{ROOT}/socket"), socket());
     let refusal = shapes.refusal();
     let mut schemas = shapes.definitions();
     schemas.insert("Refusal".to_owned(), refusal.into());
@@ -107,6 +108,20 @@ fn path(verb: Verb, shape: Shape) -> Value {
         operation["parameters"] = json!([{"$ref": "#/components/parameters/IdempotencyKey"}]);
     }
     json!({"post": operation})
+}
+
+/// The path of the WebSocket. OpenAPI describes only how one begins.
+fn socket() -> Value {
+    json!({"get": {
+        "operationId": "socket",
+        "summary": "Opens a WebSocket that speaks the line protocol, a frame a line",
+        "description": "In a line `-` stands for the token of `Authorization`.",
+        "security": [{}, {"token": []}, {"password": []}],
+        "responses": {
+            "101": {"description": "The connection is a WebSocket."},
+            "default": {"$ref": "#/components/responses/Refused"},
+        },
+    }})
 }
 
 fn content(schema: Schema) -> Value {

@@ -1,12 +1,15 @@
 //! A refusal as a response: the code of the line protocol in a body of ntfy's form.
 
-use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::reply::Reply;
+
+/// The only version of WebSocket there is.
+pub(super) const WEBSOCKET_VERSION: &str = "13";
 
 /// A refused request.
 #[derive(Debug)]
@@ -92,6 +95,10 @@ impl IntoResponse for Refused {
         if status == StatusCode::UNAUTHORIZED {
             let challenge = HeaderValue::from_static("Basic realm=\"chat\", charset=\"UTF-8\"");
             headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+        if status == StatusCode::UPGRADE_REQUIRED {
+            headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static(WEBSOCKET_VERSION));
         }
         let is_busy = refusal.code == Code::Busy;
         if let Some(seconds) = refusal.retry_after.or(is_busy.then_some(1)) {

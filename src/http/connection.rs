@@ -20,6 +20,7 @@ use tokio_rustls::TlsAcceptor;
 use super::activity::Activity;
 use super::pace::{Paced, WRITE_WAIT};
 use super::site::{Peer, Site};
+use super::upgrade::Successor;
 
 /// The longest head of a request in bytes: the request line and the header fields.
 const HEAD_BYTES_MAX: usize = 8 * 1024;
@@ -66,13 +67,37 @@ async fn speak<S>(
     site: Arc<Site>,
     peer: Peer,
     activity: Arc<Activity>,
-    mut stop: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let socket = TokioIo::new(Paced::new(stream, Arc::clone(&activity)));
-    let requests = Arc::clone(&activity);
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
+    let successor = Successor::default();
+    let spoken = speak_http(stream, site, peer, &activity, successor.clone(), stop).await;
+    if let Err(error) = spoken {
+        tracing::debug!(error, address = %peer.address, "an HTTP connection was cut");
+    } else if let Some(next) = successor.take() {
+        // It counts as a request, so that no new connection takes its place.
+        let _in_progress = activity.begin(false);
+        next.await;
+    }
+}
+
+/// Serves requests, until the connection ends or another protocol begins.
+async fn speak_http<S>(
+    stream: S,
+    site: Arc<Site>,
+    peer: Peer,
+    activity: &Arc<Activity>,
+    successor: Successor,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let socket = TokioIo::new(Paced::new(stream, Arc::clone(activity)));
+    let requests = Arc::clone(activity);
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        successor.offer(&mut request);
         let in_progress = requests.begin(request.version() == Version::HTTP_2);
         let site = Arc::clone(&site);
         async move {
@@ -98,17 +123,14 @@ async fn speak<S>(
     let mut connection = pin!(builder.serve_connection_with_upgrades(socket, service));
     let mut unread = pin!(activity.unread_for(WRITE_WAIT));
     let mut is_stopping = false;
-    let ended = loop {
+    loop {
         tokio::select! {
-            ended = connection.as_mut() => break ended,
-            () = unread.as_mut() => break Err("the client does not read a response".into()),
+            ended = connection.as_mut() => return ended,
+            () = unread.as_mut() => return Err("the client does not read a response".into()),
             () = async { drop(stop.wait_for(|stopping| *stopping).await) }, if !is_stopping => {
                 is_stopping = true;
                 connection.as_mut().graceful_shutdown();
             }
         }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(error, address = %peer.address, "an HTTP connection was cut");
     }
 }

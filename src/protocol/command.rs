@@ -23,6 +23,11 @@ use super::tokens::{TokenCreate, TokenRevoke, TokenRevokeFields};
 use super::verb::Verb;
 use crate::model::{Body, MailboxName, PASSWORD_BYTES_MAX, Password, Token, UserName};
 
+/// In the place of a token: the one that the transport has carried beside the line.
+const OWN_TOKEN: &str = "-";
+/// Stands for a token in a line that is written only to be parsed.
+pub(super) const NO_TOKEN: &str = "00000000-0000-0000-0000-000000000000";
+
 /// One request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
@@ -161,6 +166,21 @@ impl Request {
                 revoke.check().map(Action::TokenRevoke)
             }),
             _ => parse_room_verb(verb, rest),
+        }
+    }
+
+    /// Parses `line`, in which `-` stands for the token `own`, if there is one.
+    pub fn parse_as(line: &str, own: Option<Token>) -> Result<Self, Refusal> {
+        let Some(own) = own else { return Self::parse(line) };
+        let mut words = line.splitn(3, ' ');
+        let (Some(verb), Some(OWN_TOKEN)) = (words.next(), words.next().map(trim_end)) else {
+            return Self::parse(line);
+        };
+        let rest = words.next().unwrap_or_default();
+        match Self::parse(&format!("{verb} {NO_TOKEN} {rest}")) {
+            Ok(Self::InSession { action, token: _ }) => Ok(Self::InSession { token: own, action }),
+            // A verb without a token, or none at all.
+            _ => Self::parse(line),
         }
     }
 
@@ -459,6 +479,28 @@ mod tests {
             Action::Send { to, body } => (to.to_string(), body.as_str().to_owned()),
             other => panic!("{line:?} is {other:?}"),
         }
+    }
+
+    #[test]
+    fn dash_stands_for_the_token_that_came_beside_the_line() {
+        let own: Token = "7a592c0e-2cb5-4de6-866b-4e216b0caf16".parse().unwrap();
+        let parse = |line: &str| Request::parse_as(line, Some(own));
+        for line in ["whoami", "whoami -", "whoami - ", "whoami - {}", "post - {}", "list - x"] {
+            let other = line.replacen('-', TOKEN, 1);
+            match (parse(line), Request::parse(&other)) {
+                (
+                    Ok(Request::InSession { token, action }),
+                    Ok(Request::InSession { action: expected, .. }),
+                ) => assert_eq!((token.hash(), action), (own.hash(), expected), "{line}"),
+                (parsed, expected) => assert_eq!(parsed, expected, "{line}"),
+            }
+        }
+        let Ok(Request::InSession { token, .. }) = parse("send - neko - hai") else { panic!() };
+        assert_eq!(token.hash(), own.hash());
+        let line = format!("send {TOKEN} - hai");
+        assert_eq!(parse(&line), Request::parse(&line), "a name is no token");
+        assert_eq!(parse("auth - cytus"), Request::parse("auth - cytus"));
+        assert_eq!(code("whoami -"), Code::NoSession);
     }
 
     #[test]

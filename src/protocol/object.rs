@@ -4,13 +4,10 @@
 use serde::Deserialize;
 
 use super::arguments::bad_argument;
-use super::command::{Action, Nothing, Request, auth, read_arguments, send};
+use super::command::{Action, NO_TOKEN, Nothing, Request, auth, read_arguments, send};
 use super::refusal::{Code, Refusal};
 use super::verb::Verb;
 use crate::model::Token;
-
-/// Stands for the token in a line that is written only to be parsed.
-const NO_TOKEN: &str = "00000000-0000-0000-0000-000000000000";
 
 /// The fields of `auth`.
 #[derive(Deserialize, schemars::JsonSchema)]

@@ -2,24 +2,26 @@
 //! in the order of the requests. The caller passes the time.
 
 mod outbox;
+mod outcome;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use memchr::memchr;
 use outbox::{OUTBOX_BYTES_BUSY, Outbox};
 pub use outbox::{OUTBOX_BYTES_MAX, WRITE_WAIT};
 
 use super::close::CloseReason;
 use super::metrics::ConnectionState;
 use super::stream::Stream;
-use crate::model::MessageId;
+use crate::model::{MessageId, Token};
 use crate::protocol::command::Request;
 use crate::protocol::framing::{LINE_BYTES_MAX, LineDecoder, LineError};
 use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::reply::{REPLY_BYTES_MAX, Reply};
 use crate::protocol::verb::Verb;
-use crate::service::{Concurrency, InFlight, LiveSession, StreamPage};
+use crate::service::{Concurrency, InFlight, LiveSession, StreamPage, Watcher};
 
 /// The maximum number of requests of a connection that wait for replies. At this number the server
 /// does not read from it.
@@ -62,6 +64,10 @@ pub struct Connection {
     is_exclusive: bool,
     /// The stream, after a `watch`.
     stream: Option<Box<Stream>>,
+    /// Reads the stream's messages.
+    watcher: Option<Watcher>,
+    /// Stands behind a `-` in the place of a token.
+    own_token: Option<Token>,
     outbox: Outbox,
     /// No more input will come.
     input_ended: bool,
@@ -113,6 +119,8 @@ impl Connection {
             held: None,
             is_exclusive: false,
             stream: None,
+            watcher: None,
+            own_token: None,
             outbox: Outbox::default(),
             input_ended: false,
             abandoned: false,
@@ -131,6 +139,22 @@ impl Connection {
     /// Takes bytes that the peer sent.
     pub fn receive(&mut self, bytes: &[u8]) {
         self.decoder.feed(bytes);
+    }
+
+    /// Takes a line that came whole, without its ending. A line end in it is a forbidden byte.
+    pub fn receive_line(&mut self, line: &str) {
+        match memchr(b'\n', line.as_bytes()) {
+            None => self.decoder.feed(line.as_bytes()),
+            Some(_) => self.decoder.feed(b"\0"),
+        }
+        self.decoder.feed(b"\n");
+    }
+
+    /// Lets `-` stand for this token in a line. The transport has carried it beside the lines, and
+    /// found its session, so no request needs to succeed in time.
+    pub fn set_own_token(&mut self, token: Token) {
+        self.own_token = Some(token);
+        self.first_request_by = None;
     }
 
     /// Records the end of the input. Requests are still answered. An incomplete last line is no
@@ -397,7 +421,7 @@ impl Connection {
         let line = self.decoder.next_line()?;
         self.partial_line_by = None;
         Some(match line {
-            Ok(line) => (Request::parse(line), line.len() as u32),
+            Ok(line) => (Request::parse_as(line, self.own_token), line.len() as u32),
             Err(error) => {
                 let code = match error {
                     LineError::TooLong => Code::LineTooLong,

@@ -7,18 +7,17 @@ use std::time::{Duration, Instant};
 
 use super::admission::Permit;
 use super::close::CloseReason;
-use super::connection::{Connection, PendingRequest};
+use super::connection::Connection;
 use super::encryption::{Broken, Encryption};
 use super::listener::Origin;
 use super::mailbox::Arrival;
-use super::metrics::{ConnectionState, RequestResult, WorkerMetrics};
+use super::metrics::{ConnectionState, WorkerMetrics};
 use super::proxies::{Beginning, Preamble};
 use super::return_predictor::Mark;
 use super::socket::Socket;
 use crate::protocol::refusal::{Code, Refusal};
-use crate::protocol::reply::Reply;
 use crate::protocol::verb::Verb;
-use crate::service::{LiveSession, Network, Outcome, StreamPage, Watcher};
+use crate::service::{LiveSession, Network};
 
 /// The message to a client that does not use TLS on a TLS port.
 const TLS_ONLY: &str = "this port speaks TLS: use chats://HOST:PORT";
@@ -53,8 +52,6 @@ pub(super) struct Peer {
     pub(super) mark: Mark,
     /// The earliest deadline of this connection on the heap.
     pub(super) awaited: Option<Instant>,
-    /// The reader of the connection's stream, if it has one.
-    watcher: Option<Watcher>,
     /// It is in the worker's queue of streams, which holds each peer at most once.
     pub(super) is_hinted: bool,
     /// The server has sent its last bytes: the reason, and until when it reads on.
@@ -88,43 +85,10 @@ impl Peer {
             read_closed: false,
             mark: Mark::default(),
             awaited: None,
-            watcher: None,
             is_hinted: false,
             lingering: None,
             was_sending: false,
             permit,
-        }
-    }
-
-    /// Takes an outcome. Returns the request that it answers, if there is one.
-    pub(super) fn take_answer(
-        &mut self,
-        sequence: u32,
-        answer: Outcome,
-        heartbeat: Duration,
-        now: Instant,
-    ) -> Option<(PendingRequest, RequestResult)> {
-        match answer {
-            Outcome::Reply(reply) => {
-                let result = match &reply {
-                    Reply::Refused(Refusal { code, .. }) => Some(*code),
-                    _ => None,
-                };
-                Some((self.connection.answer(sequence, reply)?, result))
-            }
-            Outcome::Stream(watching, watcher) => {
-                let after = watching.after;
-                let pending = self.connection.answer(sequence, Reply::Watching(watching));
-                self.connection.begin_stream(sequence, after, heartbeat, now);
-                self.watcher = Some(watcher);
-                Some((pending?, None))
-            }
-            Outcome::Page(page) => {
-                if !self.connection.push_events(sequence, page, now) {
-                    self.watcher = None;
-                }
-                None
-            }
         }
     }
 
@@ -146,20 +110,6 @@ impl Peer {
             Origin::Unix(user) => Some(user),
             Origin::Network(_) => None,
         }
-    }
-
-    /// Reads the stream's next page, if a read is due, and sends a page that is in memory. Returns
-    /// whether there is more after it.
-    pub(super) fn read_stream(&mut self, now: Instant) -> bool {
-        let (Some(after), Some(watcher)) = (self.connection.next_read(now), &self.watcher) else {
-            return false;
-        };
-        let Some(page) = watcher.read(after) else { return false };
-        let more = matches!(page, StreamPage::Messages { more: true, .. });
-        if !self.connection.push_events_now(page, now) {
-            self.watcher = None;
-        }
-        more
     }
 
     pub(super) fn note_session(&mut self, session: Option<&Arc<LiveSession>>) {

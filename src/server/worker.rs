@@ -237,7 +237,7 @@ impl Worker {
             let heartbeat = self.heartbeat.get();
             let Some(peer) = holder(&mut self.connections, ticket) else { continue };
             if let Some((pending, result)) =
-                peer.take_answer(ticket.sequence, answer, heartbeat, now)
+                peer.connection.take_outcome(ticket.sequence, answer, heartbeat, now)
             {
                 self.return_predictor.note_answer(&mut peer.mark);
                 self.note_answer(pending, result, stages, now);
@@ -392,7 +392,7 @@ impl Worker {
                 peer.note_session(in_flight.session.as_ref());
                 peer.connection.note_in_flight(in_flight);
             }
-            let more = peer.read_stream(now);
+            let more = peer.connection.read_stream(now);
             let was_congested = peer.connection.is_congested();
             peer.write(now, &self.metrics);
             // Requests held back by congestion go on now, as no further event comes.

@@ -2,18 +2,15 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
 use serde_json::{Value, json};
 
 use crate::support::cli::{Home, outcome, outcome_with_input};
 use crate::support::exposition::Scrape;
 use crate::support::http;
-use crate::support::skip::skip;
+use crate::support::python;
 use crate::support::{Server, wait_until};
-
-/// The version of the official client that `.ci/run` installs.
-const CLIENT: &str = "mcp==2.3.0";
 
 /// A running `chat-cli mcp`.
 struct Agent {
@@ -116,19 +113,12 @@ fn bodies(result: &Value) -> Vec<&str> {
 
 #[test]
 fn official_client_uses_every_tool() {
-    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/python/bin/python");
-    let import = ["-W", "ignore", "-c", "import mcp"];
-    let found = Command::new(&python).args(import).stderr(Stdio::null()).status();
-    if !found.is_ok_and(|status| status.success()) {
-        let make = "python3 -m venv target/python";
-        skip("Python's mcp", &format!("{make} && target/python/bin/pip install {CLIENT}"));
-        return;
-    }
+    let Some(python) = python::with("mcp") else { return };
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/client/agent.py");
     for mode in ["auto", "legacy"] {
         let server = Server::start();
         let home = Home::of("paff", server.address());
-        let mut command = home.command(&python);
+        let mut command = home.command(python.get_program());
         command.args(["-W", "ignore"]).arg(&script).args([mode, env!("CARGO_BIN_EXE_chat-cli")]);
         let outcome = outcome(command);
         assert_eq!(outcome.code, 0, "{outcome:?}");

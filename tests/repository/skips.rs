@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use crate::support::python;
 use crate::support::skip::{PACKAGES, is_here};
 
 /// The test below is skipped only if this is set.
@@ -48,6 +49,11 @@ fn ci_installs_every_program_that_a_test_may_miss_and_lets_none_be_skipped() {
     for (program, package) in PACKAGES {
         let line = format!("need {program} {package}");
         assert!(script.lines().any(|known| known == line), "{line}");
+    }
+    for (package, install) in python::PACKAGES {
+        let imports = script.lines().find(|line| line.contains("python -c 'import "));
+        assert!(imports.is_some_and(|line| line.contains(package)), "{package}");
+        assert!(install.split(' ').all(|install| script.contains(install)), "{install}");
     }
     assert!(script.contains("export CHAT_TEST_ALL=1"));
 }

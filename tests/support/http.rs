@@ -102,6 +102,19 @@ pub fn read_to_end(stream: &mut TcpStream) -> Response {
     parse(&bytes)
 }
 
+/// The head of the next response; its body, if it has one, is left unread.
+pub fn read_head(stream: &mut TcpStream) -> Response {
+    let mut bytes = Vec::new();
+    // Byte by byte, because what comes after the head is no HTTP.
+    while !bytes.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        let count = read_some(&mut *stream, &mut byte).expect("a head");
+        assert!(count > 0, "the connection ended: {:?}", String::from_utf8_lossy(&bytes));
+        bytes.push(byte[0]);
+    }
+    parse(&bytes)
+}
+
 /// The next response on a connection that stays open.
 pub fn read_one(stream: &mut TcpStream) -> Response {
     let mut bytes = Vec::new();

@@ -21,6 +21,7 @@ pub mod page;
 pub mod postgres;
 pub mod preload;
 pub mod pty;
+pub mod python;
 #[macro_use]
 pub mod recipe;
 pub mod relay;
@@ -31,6 +32,7 @@ pub mod skip;
 pub mod strace;
 pub mod tab;
 pub mod tls;
+pub mod websocket;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};

@@ -2,7 +2,6 @@
 //! describes them.
 
 use std::io::Write;
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
@@ -12,7 +11,8 @@ use crate::support::http::{Response, get, send};
 use crate::support::json_schema::check;
 use crate::support::operator;
 use crate::support::page::{Names, blocks, fill_in, fits};
-use crate::support::skip::{is_here, skip};
+use crate::support::python;
+use crate::support::skip::is_here;
 
 const HTTP: &[&str] = &["--http", "127.0.0.1:0", "--heartbeat", "1h"];
 
@@ -152,20 +152,12 @@ fn collect_references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
 
 #[test]
 fn official_validator_accepts_the_document() {
-    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/python/bin/python");
-    let import = ["-c", "import openapi_spec_validator"];
-    let found = Command::new(&python).args(import).stderr(Stdio::null()).status();
-    if !found.is_ok_and(|status| status.success()) {
-        let make = "python3 -m venv target/python";
-        let install = "target/python/bin/pip install openapi-spec-validator==0.9.0";
-        return skip("Python's openapi-spec-validator", &format!("{make} && {install}"));
-    }
+    let Some(mut command) = python::with("openapi_spec_validator") else { return };
     let server = Server::start_with(HTTP);
     let script = "import json, sys\n\
                   from openapi_spec_validator import validate\n\
                   validate(json.load(sys.stdin))\n\
                   print('valid')";
-    let mut command = Command::new(&python);
     command.args(["-c", script]).stdin(Stdio::piped());
     let mut running = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let text = document(&server).to_string();

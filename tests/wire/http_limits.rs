@@ -16,7 +16,7 @@ fn bearer(token: &str) -> String {
 }
 
 /// Gives neko an inbox of 12 MB.
-fn fill_inbox(server: &Server) {
+pub fn fill_inbox(server: &Server) {
     let paff = server.log_in("paff");
     let mut wire = server.connect();
     let text = "x".repeat(30_000);
@@ -90,7 +90,7 @@ fn reader_over_http_1_that_reads_nothing_is_cut() {
 }
 
 /// Waits until the server has no connection of HTTP whose output waits.
-fn wait_until_cut(server: &Server) {
+pub fn wait_until_cut(server: &Server) {
     let port = format!(":{:04X}", server.http().port());
     crate::support::wait_until("a slow reader keeps its connection", || {
         let table = std::fs::read_to_string("/proc/net/tcp").unwrap();

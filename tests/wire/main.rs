@@ -27,6 +27,8 @@ mod http_read;
 #[cfg(feature = "http")]
 mod http_rooms;
 #[cfg(feature = "http")]
+mod http_socket;
+#[cfg(feature = "http")]
 mod inbox_page;
 mod keys;
 mod lifetimes;
@@ -44,6 +46,8 @@ mod node_sessions;
 mod nodes;
 mod protocol_examples;
 mod proxy;
+#[cfg(feature = "http")]
+mod real_clients;
 mod receipts;
 mod reload;
 mod restart;

@@ -42,6 +42,22 @@ fn is_event(reply: &str) -> bool {
     reply.contains("\"event\": ")
 }
 
+#[cfg(feature = "http")]
+#[test]
+fn examples_of_the_protocol_page_are_true_over_websocket() {
+    use crate::support::websocket::WebSocket;
+    let server = Server::start_with(&["--http", "127.0.0.1:0"]);
+    let mut names = Names::new();
+    let mut blocks = blocks(PAGE);
+    // The kernel names nobody at the other end of a network.
+    blocks.retain(|block| block.language == "session" && block.attribute("unix").is_none());
+    assert!(blocks.len() >= 16, "an example for each verb");
+    for block in &blocks {
+        let socket = WebSocket::open(server.http(), "/api/v1/socket", &[]).expect("it is opened");
+        run(&mut Wire::over(socket), block, &mut names);
+    }
+}
+
 #[test]
 fn examples_of_the_protocol_page_are_true() {
     let folder = TempDir::new().unwrap();

@@ -1,0 +1,146 @@
+//! The frames of a WebSocket: texts in both directions, pings, and the close.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use tokio::io::AsyncWriteExt;
+use tokio::time::{Instant, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Utf8Bytes};
+
+use crate::http::Wire;
+
+/// The input that is read at a time. Ten thousand idle clients hold it.
+const READ_BYTES: usize = 4 * 1024;
+/// The output that is gathered before it is written.
+const WRITE_BYTES: usize = 16 * 1024;
+/// How long a client may be silent after a ping.
+const PONG_WAIT: Duration = Duration::from_secs(30);
+/// How long the client may take to answer the last frame.
+const CLOSE_WAIT: Duration = Duration::from_secs(2);
+/// A write that takes as long kept the client's frames waiting.
+const WRITE_LONG: Duration = Duration::from_secs(1);
+
+/// The frames of one WebSocket.
+pub(super) struct Frames {
+    stream: WebSocketStream<Wire>,
+    /// When the client last sent a frame, or could have.
+    heard_at: Instant,
+    ping_at: Instant,
+}
+
+/// Why a WebSocket ends.
+pub(super) enum End {
+    /// It is closed with this code and text.
+    Close(CloseCode, &'static str),
+    /// The client has closed it, or the connection is broken.
+    Gone,
+}
+
+impl Frames {
+    /// The frames of a connection. A text of the client may have this many bytes.
+    pub(super) async fn new(wire: Wire, text_bytes_max: usize, heartbeat: Duration) -> Self {
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BYTES)
+            .write_buffer_size(WRITE_BYTES)
+            .max_message_size(Some(text_bytes_max))
+            .max_frame_size(Some(text_bytes_max));
+        let stream = WebSocketStream::from_raw_socket(wire, Role::Server, Some(config)).await;
+        let now = Instant::now();
+        Self { stream, heard_at: now, ping_at: now + heartbeat }
+    }
+
+    /// The next text. It can be dropped at any time without losing one.
+    pub(super) async fn receive(&mut self) -> Result<Utf8Bytes, End> {
+        loop {
+            let frame = self.stream.next().await;
+            self.heard_at = Instant::now();
+            return match frame {
+                Some(Ok(Message::Text(text))) => Ok(text),
+                Some(Ok(Message::Binary(_))) => {
+                    Err(End::Close(CloseCode::Unsupported, "send text frames"))
+                }
+                // tungstenite answers a ping and a close.
+                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => continue,
+                Some(Err(Error::Capacity(_))) => {
+                    Err(End::Close(CloseCode::Size, "the text is too long"))
+                }
+                Some(Err(Error::Utf8(_))) => {
+                    Err(End::Close(CloseCode::Invalid, "the text is not UTF-8"))
+                }
+                Some(Err(Error::Protocol(_) | Error::AttackAttempt)) => {
+                    Err(End::Close(CloseCode::Protocol, "these are no frames of a WebSocket"))
+                }
+                Some(Ok(Message::Close(_)) | Err(_)) | None => Err(End::Gone),
+            };
+        }
+    }
+
+    /// Sends a text, once there is a flush. The socket ends a client that reads nothing.
+    pub(super) async fn feed(&mut self, text: String) -> Result<(), End> {
+        let begun = Instant::now();
+        let fed = self.stream.feed(Message::text(text)).await;
+        self.note_write(begun);
+        fed.map_err(|_| End::Gone)
+    }
+
+    /// Sends all texts.
+    pub(super) async fn flush(&mut self) -> Result<(), End> {
+        let begun = Instant::now();
+        let flushed = self.stream.flush().await;
+        self.note_write(begun);
+        flushed.map_err(|_| End::Gone)
+    }
+
+    fn note_write(&mut self, begun: Instant) {
+        let now = Instant::now();
+        if now.duration_since(begun) >= WRITE_LONG {
+            self.heard_at = now;
+        }
+    }
+
+    /// No frame is read for now, so the client is not silent.
+    pub(super) fn hold(&mut self) {
+        self.heard_at = Instant::now();
+    }
+
+    /// When to call [`Self::ping`].
+    pub(super) fn ping_at(&self) -> Instant {
+        self.ping_at
+    }
+
+    /// Asks a client that was silent for a heartbeat whether it is there.
+    pub(super) async fn ping(&mut self, heartbeat: Duration) -> Result<(), End> {
+        let now = Instant::now();
+        if now < self.ping_at {
+            return Ok(());
+        }
+        self.ping_at = now + heartbeat;
+        let silent = now.duration_since(self.heard_at);
+        if silent >= heartbeat + PONG_WAIT {
+            return Err(End::Close(CloseCode::Policy, "no answer to a ping"));
+        }
+        if silent >= heartbeat {
+            let sent = self.stream.send(Message::Ping(Default::default())).await;
+            sent.map_err(|_| End::Gone)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the WebSocket.
+    pub(super) async fn close(mut self, end: End) {
+        let last = async {
+            if let End::Close(code, reason) = end {
+                tracing::debug!(reason, "a WebSocket is closed");
+                self.stream.close(Some(CloseFrame { code, reason: reason.into() })).await?;
+                // The client answers it, and sends no more.
+                while self.stream.next().await.is_some_and(|frame| frame.is_ok()) {}
+            }
+            self.stream.flush().await
+        };
+        let _ = timeout(CLOSE_WAIT, last).await;
+        let _ = self.stream.get_mut().shutdown().await;
+    }
+}
