@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use axum::body::{Body, Bytes};
 use futures_util::{SinkExt, StreamExt};
+use http_body_util::BodyExt;
 use tokio::io::AsyncWriteExt;
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -22,6 +25,9 @@ const PONG_WAIT: Duration = Duration::from_secs(30);
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
 /// A write that takes as long kept the client's frames waiting.
 const WRITE_LONG: Duration = Duration::from_secs(1);
+
+/// The end of all WebSockets when the server stops.
+pub(super) const STOPPING: End = End::Close(CloseCode::Away, "the server is stopping");
 
 /// The frames of one WebSocket.
 pub(super) struct Frames {
@@ -127,6 +133,56 @@ impl Frames {
             sent.map_err(|_| End::Gone)?;
         }
         Ok(())
+    }
+
+    /// Sends each line of a body as a text, then ends as `over` says, or with the server. Texts of the
+    /// client are ignored.
+    pub(super) async fn send_lines(
+        mut self,
+        mut body: Body,
+        over: End,
+        stopping: &watch::Receiver<bool>,
+        heartbeat: Duration,
+    ) {
+        let end = match self.relay(&mut body, heartbeat).await {
+            Err(end) => end,
+            Ok(()) if *stopping.borrow() => STOPPING,
+            Ok(()) => over,
+        };
+        self.close(end).await;
+    }
+
+    async fn relay(&mut self, body: &mut Body, heartbeat: Duration) -> Result<(), End> {
+        let mut line = Vec::new();
+        loop {
+            let ping_at = self.ping_at;
+            tokio::select! {
+                part = body.frame() => match part {
+                    Some(Ok(part)) => self.send_part(part.into_data(), &mut line).await?,
+                    Some(Err(_)) => return Err(End::Close(CloseCode::Error, "it is incomplete")),
+                    None => return Ok(()),
+                },
+                text = self.receive() => drop(text?),
+                () = tokio::time::sleep_until(ping_at) => {}
+            }
+            self.ping(heartbeat).await?;
+        }
+    }
+
+    async fn send_part<T>(
+        &mut self,
+        part: Result<Bytes, T>,
+        line: &mut Vec<u8>,
+    ) -> Result<(), End> {
+        let Ok(part) = part else { return Ok(()) };
+        for piece in part.split_inclusive(|byte| *byte == b'\n') {
+            line.extend_from_slice(piece);
+            if line.pop_if(|last| *last == b'\n').is_some() {
+                let text = String::from_utf8(std::mem::take(line)).map_err(|_| End::Gone)?;
+                self.feed(text).await?;
+            }
+        }
+        self.flush().await
     }
 
     /// Ends the WebSocket.

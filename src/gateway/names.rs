@@ -28,7 +28,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Name {
 }
 
 /// A room, as the caller sees it.
-enum Seen {
+pub(super) enum Seen {
     Nothing,
     /// The caller may not ask.
     Unknown,
@@ -75,7 +75,8 @@ impl Gateway {
         }
     }
 
-    async fn see(&self, caller: Caller, room: &RoomName) -> Result<Seen, Refused> {
+    /// A room, as the caller sees it.
+    pub(super) async fn see(&self, caller: Caller, room: &RoomName) -> Result<Seen, Refused> {
         let show = RoomAction::Show(OfRoom { room: room.clone() });
         match act(&self.service, caller.token, Action::Room(Box::new(show)), caller.network).await {
             Reply::Room(reply) => match *reply {

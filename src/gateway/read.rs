@@ -1,4 +1,5 @@
-//! Reading: the messages of the caller's own inbox, at once (`poll=1`) or as a stream.
+//! Reading: the messages of the caller's own inbox, or of one room, at once (`poll=1`) or as a
+//! stream.
 
 use std::sync::Arc;
 
@@ -9,25 +10,31 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderName, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::Gateway;
 use super::call::{act, watch};
 use super::fields::Fields;
-use super::names::Name;
+use super::frames::{End, Frames};
+use super::handshake::Handshake;
+use super::names::{Name, Seen};
 use super::publish::{priority, tags};
 use super::refused::{Refused, refused};
 use super::sign_in::Caller;
 use super::since::Since;
 use super::stream::{Form, Wanted};
 use crate::http::Peer;
-use crate::model::{CursorName, Filter, Message, MessageId, Priority, Timestamp};
+use crate::model::{CursorName, Filter, Message, MessageId, Priority, RoomName, Timestamp};
 use crate::protocol::arguments::{Ack, FETCH_MESSAGES_MAX, Fetch, FetchFrom, Watch, WatchFrom};
 use crate::protocol::command::Action;
-use crate::protocol::refusal::Code;
+use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::reply::{Page, Reply};
 
 /// The caller's own inbox, whatever the caller's name is.
 const INBOX: &str = "inbox";
+
+/// The longest text of a client that only reads. It is ignored.
+const IGNORED_BYTES_MAX: usize = 4 * 1024;
 
 /// Asks a proxy not to hold a stream back.
 const UNBUFFERED: (HeaderName, &str) = (HeaderName::from_static("x-accel-buffering"), "no");
@@ -35,13 +42,38 @@ const UNBUFFERED: (HeaderName, &str) = (HeaderName::from_static("x-accel-bufferi
 /// What all forms take.
 pub(super) type Parts = (State<Arc<Gateway>>, Extension<Peer>, Name, Uri, HeaderMap);
 
-/// `GET /inbox/json`, `/inbox/sse` and `/inbox/raw`.
+/// `GET /inbox/json`, `/inbox/sse` and `/inbox/raw`; the same for a room.
 pub(super) async fn read(form: Form, parts: Parts) -> Result<Response, Refused> {
     let (State(gateway), Extension(peer), Name(name), uri, headers) = parts;
     let caller = gateway.caller(&headers, peer).await?;
     let fields = Fields::of_read(&headers, &uri)?;
-    gateway.check_own(caller, &name).await?;
-    respond(&gateway, caller, form, (&fields, &headers)).await
+    let room = gateway.check_readable(caller, &name).await?;
+    let body = gateway.body(caller, form, room, (&fields, &headers)).await?;
+    Ok(respond(form, body))
+}
+
+/// `GET /inbox/ws`: as `/inbox/json`, a line a frame.
+pub(super) async fn socket(
+    (parts, handshake): (Parts, Result<Handshake, Refused>),
+) -> Result<Response, Refused> {
+    let (State(gateway), Extension(peer), Name(name), uri, headers) = parts;
+    let handshake = handshake?;
+    let caller = gateway.caller(&headers, peer).await?;
+    let fields = Fields::of_read(&headers, &uri)?;
+    let room = gateway.check_readable(caller, &name).await?;
+    let body = gateway.body(caller, Form::Json, room, (&fields, &headers)).await?;
+    let over = match polls(&fields)? {
+        true => End::Close(CloseCode::Normal, "these are all"),
+        false => End::Close(CloseCode::Policy, "the session has ended"),
+    };
+    let (response, upgrade) = handshake.accept();
+    upgrade.accept(async move |wire| {
+        let heartbeat = gateway.options.heartbeat.get();
+        let stopping = gateway.stopping.subscribe();
+        let frames = Frames::new(wire, IGNORED_BYTES_MAX, heartbeat).await;
+        frames.send_lines(body, over, &stopping, heartbeat).await;
+    });
+    Ok(response)
 }
 
 /// What the stream of events takes.
@@ -52,46 +84,21 @@ pub(super) async fn events(parts: EventParts) -> Result<Response, Refused> {
     let (State(gateway), Extension(peer), uri, headers) = parts;
     let caller = gateway.caller(&headers, peer).await?;
     let fields = Fields::of_read(&headers, &uri)?;
-    respond(&gateway, caller, Form::Events, (&fields, &headers)).await
+    let form = Form::Events;
+    let body = gateway.body(caller, form, None, (&fields, &headers)).await?;
+    Ok(respond(form, body))
 }
 
-/// The messages that the parameters ask for.
-async fn respond(
-    gateway: &Arc<Gateway>,
-    caller: Caller,
-    form: Form,
-    (fields, headers): (&Fields, &HeaderMap),
-) -> Result<Response, Refused> {
-    let place = place(fields, headers)?;
-    let priorities = fields.get("priority").map(priorities).transpose()?.unwrap_or_default();
-    let filter = Filter {
-        min_priority: priorities.iter().min().copied(),
-        tags: tags(fields.get("tags"))?,
-        ..Filter::default()
-    };
-    let wanted = Wanted { form, priorities };
-    let polls = match fields.get("poll").map(str::to_ascii_lowercase).as_deref() {
-        None | Some("0" | "no" | "false") => false,
-        Some("1" | "yes" | "true") => true,
-        Some(_) => return Err(Refused::bad("poll: give 1")),
-    };
-    let body = if polls {
-        gateway.poll_from(caller, place, filter, wanted).await?
-    } else {
-        let from = gateway.beginning(caller, &place, &filter, &wanted).await?;
-        let cursor = match place {
-            Place::Cursor(cursor) => Some(cursor),
-            Place::Default | Place::Since(_) => None,
-        };
-        // The events tell of all that another client of this user should show, too.
-        let all = form == Form::Events;
-        let (sent, read, muted) = (all, all, all);
-        let (filter, receipts) = (Box::new(filter), Vec::new());
-        let action = Watch { cursor, from, sent, read, receipts, muted, filter };
-        let begun = watch(&gateway.service, caller.token, Action::Watch(action), caller.network);
-        gateway.stream(begun.await.map_err(refused)?, wanted)
-    };
-    Ok(([(CONTENT_TYPE, form.content_type())], [UNBUFFERED], body).into_response())
+fn respond(form: Form, body: Body) -> Response {
+    ([(CONTENT_TYPE, form.content_type())], [UNBUFFERED], body).into_response()
+}
+
+fn polls(fields: &Fields) -> Result<bool, Refused> {
+    match fields.get("poll").map(str::to_ascii_lowercase).as_deref() {
+        None | Some("0" | "no" | "false") => Ok(false),
+        Some("1" | "yes" | "true") => Ok(true),
+        Some(_) => Err(Refused::bad("poll: give 1")),
+    }
 }
 
 /// Where reading begins.
@@ -145,20 +152,89 @@ pub(super) async fn ack(
 }
 
 impl Gateway {
-    /// Whether a name is the caller's own. All others get the same refusal, so it says nothing about
-    /// them.
-    async fn check_own(&self, caller: Caller, name: &str) -> Result<(), Refused> {
-        if name == INBOX {
-            return Ok(());
+    /// Whose messages a name stands for, if the caller may read them: those of the inbox, or of a
+    /// room. A name that is neither gets the same refusal whatever it is, so it says nothing about
+    /// it.
+    async fn check_readable(
+        &self,
+        caller: Caller,
+        name: &str,
+    ) -> Result<Option<RoomName>, Refused> {
+        if name == INBOX || self.is_own(caller, name).await? {
+            return Ok(None);
         }
-        match act(&self.service, caller.token, Action::Whoami, caller.network).await {
-            Reply::Identity(identity) if identity.user.as_str() == name => Ok(()),
-            Reply::Identity(_) => {
-                let why = "you may read your own messages only: /inbox";
+        let is_exact = name.starts_with('#');
+        let parsed = if is_exact { name.parse() } else { format!("#{name}").parse() };
+        let room: Option<RoomName> = parsed.ok();
+        let seen = match &room {
+            Some(room) => self.see(caller, room).await?,
+            None => Seen::Nothing,
+        };
+        match (seen, room) {
+            (Seen::Room(seen), Some(room)) if seen.role.is_some() => Ok(Some(room)),
+            (Seen::Room(_), Some(room)) => {
+                let why = format!("you are no member of {room}");
+                Err(Refused::new(StatusCode::FORBIDDEN, Code::NotAllowed, why))
+            }
+            (Seen::Unknown, _) => Err(Code::TokenRights.into()),
+            _ if is_exact => Err(Refusal::from(Code::UnknownRoom).about([name.to_owned()]).into()),
+            _ => {
+                let why = "you may read your own messages (/inbox) and those of your rooms only";
                 Err(Refused::new(StatusCode::FORBIDDEN, Code::BadArgument, why))
             }
+        }
+    }
+
+    /// Whether a name is the caller's own.
+    async fn is_own(&self, caller: Caller, name: &str) -> Result<bool, Refused> {
+        match act(&self.service, caller.token, Action::Whoami, caller.network).await {
+            Reply::Identity(identity) => Ok(identity.user.as_str() == name),
             reply => Err(refused(reply)),
         }
+    }
+
+    /// Refuses a name that is not the caller's own. The refusal says nothing about the name.
+    async fn check_own(&self, caller: Caller, name: &str) -> Result<(), Refused> {
+        if name == INBOX || self.is_own(caller, name).await? {
+            return Ok(());
+        }
+        let why = "you have cursors in your own messages only: /inbox";
+        Err(Refused::new(StatusCode::FORBIDDEN, Code::BadArgument, why))
+    }
+
+    /// The messages that the parameters ask for: of the inbox, or of one room.
+    async fn body(
+        self: &Arc<Self>,
+        caller: Caller,
+        form: Form,
+        room: Option<RoomName>,
+        (fields, headers): (&Fields, &HeaderMap),
+    ) -> Result<Body, Refused> {
+        let place = place(fields, headers)?;
+        let priorities = fields.get("priority").map(priorities).transpose()?.unwrap_or_default();
+        // A room that was asked for is not muted. The events tell of all that another client of this
+        // user should show, too.
+        let all = form == Form::Events;
+        let (sent, read, muted) = (all, all, all || room.is_some());
+        let filter = Filter {
+            min_priority: priorities.iter().min().copied(),
+            tags: tags(fields.get("tags"))?,
+            room,
+            ..Filter::default()
+        };
+        let wanted = Wanted { form, priorities };
+        if polls(fields)? {
+            return self.poll_from(caller, place, filter, wanted).await;
+        }
+        let from = self.beginning(caller, &place, &filter, &wanted).await?;
+        let cursor = match place {
+            Place::Cursor(cursor) => Some(cursor),
+            Place::Default | Place::Since(_) => None,
+        };
+        let (filter, receipts) = (Box::new(filter), Vec::new());
+        let action = Watch { cursor, from, sent, read, receipts, muted, filter };
+        let begun = watch(&self.service, caller.token, Action::Watch(action), caller.network);
+        Ok(self.stream(begun.await.map_err(refused)?, wanted))
     }
 
     /// The body of a poll that begins there.

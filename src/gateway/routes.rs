@@ -35,6 +35,7 @@ pub(super) fn router(gateway: Arc<Gateway>) -> Router {
         .route("/{name}/json", get(|parts| read::read(Form::Json, parts)))
         .route("/{name}/sse", get(|parts| read::read(Form::Sse, parts)))
         .route("/{name}/raw", get(|parts| read::read(Form::Raw, parts)))
+        .route("/{name}/ws", get(|parts, handshake| read::socket((parts, handshake))))
         .route("/{name}/ack", post(read::ack))
         .fallback(async || Refused::new(StatusCode::NOT_FOUND, Code::BadRequest, "no such path"))
         .method_not_allowed_fallback(wrong_method)

@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::call::act;
 use super::fields::Fields;
-use super::frames::{End, Frames};
+use super::frames::{End, Frames, STOPPING};
 use super::handshake::Handshake;
 use super::refused::Refused;
 use super::sign_in::Caller;
@@ -210,7 +210,7 @@ impl Socket {
 /// What the client learns of the end of its connection.
 fn closing(reason: CloseReason) -> End {
     match reason {
-        CloseReason::Stopping => End::Close(CloseCode::Away, "the server is stopping"),
+        CloseReason::Stopping => STOPPING,
         CloseReason::NoRequest => End::Close(CloseCode::Policy, "no request has succeeded"),
         CloseReason::WrongProtocol => End::Close(CloseCode::Policy, "send the line protocol"),
         _ => End::Gone,
