@@ -159,6 +159,8 @@ fn dispatch(
         Command::List => command::list::run(view, link, out),
         Command::Users => command::users::run(view, link, out),
         Command::Room(arguments) => command::room::run(arguments, view, link, out),
+        Command::Who => command::who::run(view, link, out),
+        Command::Status(arguments) => command::status::run(&arguments, view, link, out),
         Command::Whoami => command::whoami::run(view, link, out),
         Command::Passwd => command::passwd::run(view, link, out),
         Command::Sessions => command::sessions::run(view, link, out),

@@ -11,6 +11,7 @@ mod room;
 #[cfg(feature = "http")]
 mod schema;
 mod secrets;
+mod status;
 mod time;
 
 use std::fmt;
@@ -34,6 +35,7 @@ pub use filter::Filter;
 pub use mailbox::{MailboxId, MailboxName, ROOM_NAME_BYTES_MAX, RoomId, RoomName};
 pub use room::{History, NoSuchWord, Notify, Posting, Role, TOPIC_BYTES_MAX, Topic, mentions};
 pub use secrets::{Password, TOKEN_BYTES_MAX, Token, TokenHash};
+pub use status::{STATUS_BYTES_MAX, StatusText};
 pub use time::{NoTime, Timestamp, parse_duration};
 
 /// The longest user name, in bytes. A name is ASCII, so bytes are characters.
@@ -320,6 +322,7 @@ serde_as_text! {
     Key => |key| &key.0;
     Timestamp => |moment| &moment.text();
     Topic => |topic| topic.as_str();
+    StatusText => |status| status.as_str();
 }
 
 /// Deserializes a value from its text with `FromStr`, without copying the text first.

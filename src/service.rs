@@ -15,6 +15,7 @@ mod judge;
 mod marks;
 mod messages;
 mod metrics;
+mod presence;
 mod receipts;
 mod responder;
 mod rooms;
@@ -33,7 +34,7 @@ pub use administration::AdminResponder;
 pub use metrics::Metrics;
 pub use responder::{Deliver, Outcome, ReplyAddress, Responder, Ticket, Watcher};
 pub use seed::{SeedError, seed, users_of_the_seed, users_with_published_password};
-pub use sessions::LiveSession;
+pub use sessions::{LiveSession, OpenConnection};
 pub use stream::{Stream, StreamPage};
 pub use system_users::{UnixUser, UnixUsers};
 pub use throttle::{LoginLimits, Network};
@@ -293,7 +294,8 @@ impl Service {
             Ok(Action::Mark(mark)) => self.mark(session, mark, responder),
             Ok(Action::Unread) => self.count_unread(session, responder),
             Ok(Action::Receipts(list)) => self.list_receipts(session, list, responder),
-            Ok(Action::Settings(change)) => self.change_settings(session, change, responder),
+            Ok(Action::Settings(change)) => self.change_settings(session, *change, responder),
+            Ok(Action::Who(who)) => self.list_connected(session, who, responder),
             Ok(Action::Watch(watch)) => self.watch(session, watch, responder),
             Ok(Action::Whoami) => self.identify(session, responder),
             Ok(Action::Sessions) => self.list_sessions(session, responder),

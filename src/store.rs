@@ -51,14 +51,14 @@ pub use types::marks::*;
 pub use types::messages::*;
 pub use types::purge::*;
 pub use types::receipts::{
-    AWAITED_READERS_MAX, ChangeSettings, FindRead, FindSettings, FoundRead, ListReceipts, Receipts,
-    ReceiptsRefused, Settings,
+    AWAITED_READERS_MAX, FindRead, FoundRead, ListReceipts, Receipts, ReceiptsRefused,
 };
 pub use types::rooms::*;
 pub use types::search::{
     ReadAround, SEARCHED_ROWS_MAX, SEARCHED_TEXTS_MAX, Search, SearchPage, Searched,
 };
 pub use types::sessions::*;
+pub use types::settings::*;
 pub use types::standing::*;
 pub use types::tokens::*;
 pub use types::transfer::*;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     Body, CursorName, Details, History, Key, MailboxName, MessageId, Notify, Posting, Role,
-    RoomName, Timestamp, Topic, UserName,
+    RoomName, StatusText, Timestamp, Topic, UserName,
 };
 
 /// The name of the format.
@@ -73,9 +73,22 @@ pub struct User {
     /// of one user does not say it of others.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub receipts_off: bool,
+    /// What the user does now. An export of one user does not say it of others.
+    #[serde(default, skip_serializing_if = "StatusText::is_empty")]
+    pub status: StatusText,
+    /// Nobody sees that the user is connected. An export of one user does not say it of others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub invisible: bool,
     /// The password's hash. Only an export with secrets contains it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<PasswordHash>,
+}
+
+impl User {
+    /// Whether the user has set anything.
+    pub fn has_settings(&self) -> bool {
+        self.receipts_off || self.invisible || !self.status.is_empty()
+    }
 }
 
 /// The hash of a password. Its `Debug` output hides it.

@@ -111,6 +111,22 @@ pub const HELP: &Help = &[
     ),
     ("Show who is logged in", "Tampilkan siapa yang sedang login"),
     ("Show all users you can write to", "Tampilkan semua yang bisa dikirimi pesan"),
+    (
+        "Show who is connected now, and since when",
+        "Tampilkan siapa yang sekarang tersambung, dan sejak kapan",
+    ),
+    (
+        "Say what you do now, to those who see you connected",
+        "Katakan kamu sedang apa, kepada yang melihat kamu tersambung",
+    ),
+    // status
+    ("Take the text away", "Hapus teksnya"),
+    ("Nobody sees that you are connected", "Tidak ada yang melihat kamu tersambung"),
+    ("End --invisible", "Akhiri --invisible"),
+    (
+        "What you do now: at most 256 bytes. Words are joined with one space. Without anything, the status is shown",
+        "Kamu sedang apa: paling panjang 256 byte. Kata-kata digabung dengan satu spasi. Jika kosong, statusnya ditampilkan",
+    ),
     ("Show who you are", "Tampilkan siapa kamu"),
     (
         "Change your password, and end your other sessions",
@@ -790,6 +806,36 @@ Contoh:
   chat-cli receipts --json 42 | jq '.readers | length'
   chat-cli receipts off                      untuk semua pesanmu, ke dua arah
   chat-cli send --wait-read 60s neko 'disk db1 penuh' || chat-cli send ivy 'telepon neko'",
+    }
+    who_examples {
+        en: "\
+A line for each user who has a connection to this server or a stream from it: name, since when, and
+what they say they do. On a terminal in columns, with your own name in parentheses if you are
+invisible; anywhere else separated by tabs. `list` shows who is logged in, connected or not.
+
+Examples:
+  chat-cli who
+  chat-cli who --json | jq -r .user",
+        id: "\
+Satu baris untuk setiap user yang punya koneksi ke server ini atau stream darinya: nama, sejak kapan,
+dan sedang apa. Di terminal dalam kolom, dengan namamu dalam kurung jika kamu tak terlihat; selain itu
+dipisah tab. `list` menampilkan siapa yang login, tersambung atau tidak.
+
+Contoh:
+  chat-cli who
+  chat-cli who --json | jq -r .user",
+    }
+    status_examples {
+        en: "\
+Examples:
+  chat-cli status at lunch
+  chat-cli status --clear
+  chat-cli status --invisible                `who` shows you to nobody but yourself",
+        id: "\
+Contoh:
+  chat-cli status makan siang
+  chat-cli status --clear
+  chat-cli status --invisible                `who` hanya menampilkanmu kepada dirimu sendiri",
     }
     watch_examples {
         en: "\

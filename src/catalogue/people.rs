@@ -30,6 +30,20 @@ texts! {
         en: "somebody in {room} has read it",
         id: "sudah ada yang membacanya di {room}",
     }
+    give_status(reason, bytes) {
+        en: "give a status of at most {bytes} bytes without control characters: {reason}",
+        id: "tulis status paling panjang {bytes} byte tanpa karakter kontrol: {reason}",
+    }
+    no_status { en: "no status", id: "tidak ada status" }
+    status_is(status) { en: "status: {status}", id: "statusmu: {status}" }
+    invisible_without_status {
+        en: "invisible: nobody sees that you are connected",
+        id: "tak terlihat: tidak ada yang melihat kamu tersambung",
+    }
+    invisible_with_status(status) {
+        en: "invisible: nobody sees that you are connected; status: {status}",
+        id: "tak terlihat: tidak ada yang melihat kamu tersambung; statusmu: {status}",
+    }
     sent_then(failure) {
         en: "the message was sent, then: {failure}",
         id: "pesannya terkirim, lalu: {failure}",

@@ -171,6 +171,8 @@ auth USER [PASSWORD]   log in; asks for a missing PASSWORD and does not show it
 auth --forget USER     log in until you leave: on a machine that is not yours
 list                   who is logged in
 users                  all users you can write to
+who                    who is connected now, since when, and what they do
+status [TEXT]          say what you do; `-` ends that; --invisible, --visible
 send USER TEXT         send a message, exactly once; several: USER,USER
 send #ROOM TEXT        send it to a room
 room list              the rooms you can see; `room help` has all: create, join…
@@ -202,6 +204,8 @@ auth USER [PASSWORD]   login; tanpa PASSWORD, ditanyakan dan tidak ditampilkan
 auth --forget USER     login sampai kamu keluar: di mesin yang bukan milikmu
 list                   siapa yang sedang login
 users                  semua yang bisa dikirimi pesan
+who                    siapa yang tersambung, sejak kapan, sedang apa
+status [TEXT]          katakan sedang apa; `-` menghapus; --invisible, --visible
 send USER TEXT         kirim pesan, tepat satu kali; beberapa: USER,USER
 send #RUANG TEXT       kirim ke sebuah ruang
 room list              ruang yang kamu lihat; `room help`: create, join, …

@@ -20,8 +20,8 @@ pub use commands::{
     AckArguments, AskArguments, AuthArguments, ConfigArguments, ConfigCommand, ConfigInitArguments,
     ConversationsArguments, ExpectArguments, ExpectCommand, FilterArguments, HistoryArguments,
     InboxArguments, ReceiptsArguments, ReplyArguments, ReportArguments, RevokeArguments,
-    SearchArguments, SendArguments, TokenArguments, TokenCommand, TokenCreateArguments,
-    TokenRevokeArguments, TrustArguments, WatchArguments,
+    SearchArguments, SendArguments, StatusArguments, TokenArguments, TokenCommand,
+    TokenCreateArguments, TokenRevokeArguments, TrustArguments, WatchArguments,
 };
 pub use rooms::{RoomArguments, RoomCommand, RoomCreateArguments, RoomSetArguments};
 pub use values::{ReceiptsOf, Since, parse_choice, parse_timeout, parse_user};
@@ -139,6 +139,11 @@ pub enum Command {
     List,
     /// Show all users you can write to
     Users,
+    /// Show who is connected now, and since when
+    #[command(after_long_help = client_help::who_examples())]
+    Who,
+    /// Say what you do now, to those who see you connected
+    Status(StatusArguments),
     /// Talk in rooms: create, list, show, join, leave, invite, kick, members, set, archive
     Room(RoomArguments),
     /// Show who you are

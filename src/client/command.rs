@@ -22,11 +22,13 @@ pub mod room;
 pub mod search;
 pub mod send;
 pub mod sessions;
+pub mod status;
 pub mod token;
 pub mod trust;
 pub mod unread;
 pub mod users;
 pub mod watch;
+pub mod who;
 pub mod whoami;
 
 use crate::catalogue::{client, room as room_texts};

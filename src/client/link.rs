@@ -202,6 +202,7 @@ fn is_repeatable(request: &Request) -> bool {
             | Action::Unread
             | Action::Receipts(_)
             | Action::Settings(_)
+            | Action::Who(_)
             | Action::Whoami
             | Action::Sessions
             | Action::Tokens

@@ -17,7 +17,9 @@ use crate::protocol::arguments::{
 };
 use crate::protocol::command::{Action, Request};
 use crate::protocol::expectation::{Expect, Expectations, Expected, Report};
-use crate::protocol::people::{ChangeSettings, ListReceipts, ReceiptList, SettingsInfo};
+use crate::protocol::people::{
+    ChangeSettings, Connected, ConnectedUser, ListReceipts, ReceiptList, SettingsInfo, WHO_MAX, Who,
+};
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::{
     Acked, Conversations, Ended, Found, Identity, Marked, Page, Posted, Sessions, Unread, UserInfo,
@@ -276,8 +278,27 @@ pub fn settings(
     token: Token,
     change: ChangeSettings,
 ) -> Result<SettingsInfo, Failure> {
-    let fields = link.call(&in_session(token, Action::Settings(change)))?;
+    let fields = link.call(&in_session(token, Action::Settings(Box::new(change))))?;
     read(link, fields)
+}
+
+/// Passes all users who are connected to `show`, page by page.
+pub fn all_connected(
+    link: &mut Link,
+    token: Token,
+    mut show: impl FnMut(Vec<ConnectedUser>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut after = None;
+    loop {
+        let who = Who { after, limit: WHO_MAX };
+        let fields = link.call(&in_session(token, Action::Who(who)))?;
+        let Connected { users, more } = read(link, fields)?;
+        after = users.last().map(|of| of.user.clone());
+        show(users)?;
+        if !more || after.is_none() {
+            return Ok(());
+        }
+    }
 }
 
 /// The user of the session.

@@ -7,8 +7,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use super::{
     AccessTokenName, BODY_BYTES_MAX, Body, CLICK_BYTES_MAX, Click, CursorName, ExpectationName,
     Key, MailboxName, Message, MessageId, PASSWORD_BYTES_MAX, Password, Priority, RoomName,
-    SessionId, TAGS_MAX, TITLE_BYTES_MAX, TOPIC_BYTES_MAX, Tag, Tags, Timestamp, Title, Topic,
-    UserName,
+    STATUS_BYTES_MAX, SessionId, StatusText, TAGS_MAX, TITLE_BYTES_MAX, TOPIC_BYTES_MAX, Tag, Tags,
+    Timestamp, Title, Topic, UserName,
 };
 
 /// Gives a type this schema. A limit in bytes is written as one in characters, which is never less.
@@ -80,6 +80,11 @@ schemas! {
         "type": "string",
         "minLength": 1,
         "maxLength": TITLE_BYTES_MAX,
+    }
+    StatusText {
+        "description": "What a user does now, in up to 256 bytes of UTF-8.",
+        "type": "string",
+        "maxLength": STATUS_BYTES_MAX,
     }
     Topic {
         "description": "What a room is about, in up to 256 bytes of UTF-8.",

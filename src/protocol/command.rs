@@ -15,7 +15,7 @@ use super::arguments::{
 };
 use super::expectation::{Expect, ExpectFields, Report, ReportFields};
 use super::json;
-use super::people::{ChangeSettings, ListReceipts};
+use super::people::{ChangeSettings, ListReceipts, Who};
 use super::proxy;
 use super::refusal::{Code, Refusal};
 use super::rooms::RoomAction;
@@ -89,7 +89,9 @@ pub enum Action {
     /// `receipts TOKEN {json}`
     Receipts(ListReceipts),
     /// `settings TOKEN {json}`
-    Settings(ChangeSettings),
+    Settings(Box<ChangeSettings>),
+    /// `who TOKEN {json}`
+    Who(Who),
     /// `watch TOKEN {json}`
     Watch(Watch),
     /// `whoami TOKEN`
@@ -149,7 +151,8 @@ impl Request {
             }),
             "unread" => parse_json(rest, |Nothing {}| Ok(Action::Unread)),
             "receipts" => parse_json(rest, |list: ListReceipts| list.check().map(Action::Receipts)),
-            "settings" => parse_json(rest, |change| Ok(Action::Settings(change))),
+            "settings" => parse_json(rest, |change| Ok(Action::Settings(Box::new(change)))),
+            "who" => parse_json(rest, |who: Who| who.check().map(Action::Who)),
             "watch" => parse_json(rest, |watch: Watch| watch.check().map(Action::Watch)),
             "whoami" => parse_json(rest, |Nothing {}| Ok(Action::Whoami)),
             "sessions" => parse_json(rest, |Nothing {}| Ok(Action::Sessions)),
@@ -241,6 +244,7 @@ impl Action {
             Self::Unread => Verb::Unread,
             Self::Receipts(_) => Verb::Receipts,
             Self::Settings(_) => Verb::Settings,
+            Self::Who(_) => Verb::Who,
             Self::Watch(_) => Verb::Watch,
             Self::Whoami => Verb::Whoami,
             Self::Sessions => Verb::Sessions,
@@ -273,6 +277,7 @@ impl Action {
             Self::Mark(mark) => json::to_string(&AckFields::of(mark)),
             Self::Receipts(list) => json::to_string(list),
             Self::Settings(change) => json::to_string(change),
+            Self::Who(who) => json::to_string(who),
             Self::Watch(watch) => json::to_string(watch),
             Self::Revoke(revoke) => json::to_string(&RevokeFields::of(*revoke)),
             Self::Passwd(passwd) => json::to_string(&PasswdFields::of(passwd)),
@@ -451,7 +456,7 @@ mod tests {
         WatchFrom,
     };
     use crate::protocol::framing::LineDecoder;
-    use crate::protocol::people::READERS_MAX;
+    use crate::protocol::people::{READERS_MAX, WHO_MAX};
     use crate::protocol::rooms::{
         MEMBERS_MAX, MembersAfter, OfRoom, ROOMS_MAX, RoleOf, RoomArchive, RoomCreate, RoomInvite,
         RoomKick, RoomLeave, RoomSet, RoomsAfter,
@@ -826,8 +831,17 @@ mod tests {
             (id(), prop::option::of(name()), 1..=READERS_MAX).prop_map(|(id, after, limit)| {
                 Action::Receipts(ListReceipts { id, after, limit })
             }),
-            prop::option::of(any::<bool>())
-                .prop_map(|receipts| Action::Settings(ChangeSettings { receipts })),
+            (
+                prop::option::of(any::<bool>()),
+                prop::option::of("[ -~é🐱]{0,60}".prop_map(|text| text.parse().unwrap())),
+                prop::option::of(any::<bool>())
+            )
+                .prop_map(|(receipts, status_text, invisible)| {
+                    let change = ChangeSettings { receipts, status_text, invisible };
+                    Action::Settings(Box::new(change))
+                }),
+            (prop::option::of(name()), 1..=WHO_MAX)
+                .prop_map(|(after, limit)| Action::Who(Who { after, limit })),
             account_action(),
             room_action().prop_map(|action| Action::Room(Box::new(action))),
         ]

@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 use super::expectation::{Expectations, Expected};
 pub use super::framing::REPLY_END;
 use super::json;
-use super::people::{ReceiptList, SettingsInfo};
+use super::people::{Connected, ReceiptList, SettingsInfo};
 use super::refusal::{Code, Refusal};
 use super::rooms::RoomReply;
 use super::standing::Database;
@@ -77,6 +77,8 @@ pub enum Reply {
     Receipts(ReceiptList),
     /// To `settings`.
     Settings(SettingsInfo),
+    /// To `who`.
+    Connected(Connected),
     /// To `watch`. Events follow it.
     Watching(Watching),
     /// To `whoami`.
@@ -515,6 +517,7 @@ impl Reply {
             Self::Unread(fields) => json::encode(&Done::new(fields), out),
             Self::Receipts(fields) => json::encode(&Done::new(fields), out),
             Self::Settings(fields) => json::encode(&Done::new(fields), out),
+            Self::Connected(fields) => json::encode(&Done::new(fields), out),
             Self::Watching(fields) => json::encode(&Done::new(fields), out),
             Self::Identity(fields) => json::encode(&Done::new(fields), out),
             Self::Sessions(fields) => json::encode(&Done::new(fields), out),

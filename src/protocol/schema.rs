@@ -16,7 +16,7 @@ use super::arguments::{
 use super::command::Nothing;
 use super::expectation::{ExpectFields, Expectations, Expected, ReportFields};
 use super::object::{AuthFields, SendFields};
-use super::people::{ChangeSettings, ListReceipts, ReceiptList, SettingsInfo};
+use super::people::{ChangeSettings, Connected, ListReceipts, ReceiptList, SettingsInfo, Who};
 use super::refusal::{Code, RefusalFields};
 use super::reply::{
     Authenticated, Conversations, Ended, Found, Hello, Help, Identity, InboxFields, Page, Posted,
@@ -98,6 +98,7 @@ impl Shapes {
             Verb::Unread => self.shape::<Nothing, Unread>(),
             Verb::Receipts => self.shape::<ListReceipts, ReceiptList>(),
             Verb::Settings => self.shape::<ChangeSettings, SettingsInfo>(),
+            Verb::Who => self.shape::<Who, Connected>(),
             Verb::Watch => self.shape::<Watch, Watching>(),
             Verb::Whoami => self.shape::<Nothing, Identity>(),
             Verb::Sessions => self.shape::<Nothing, Sessions>(),

@@ -62,6 +62,8 @@ verbs! {
     Receipts = "receipts",
     /// Shows or changes the user's settings.
     Settings = "settings",
+    /// Lists the users who are connected.
+    Who = "who",
     /// Starts a stream of messages.
     Watch = "watch",
     /// Identifies the user and the session of a token.
@@ -129,6 +131,7 @@ impl Verb {
             | Self::Ack
             | Self::Unread
             | Self::Receipts
+            | Self::Who
             | Self::Watch
             | Self::Whoami
             | Self::Rooms

@@ -21,7 +21,7 @@ use crate::protocol::framing::{LINE_BYTES_MAX, LineDecoder, LineError};
 use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::reply::{REPLY_BYTES_MAX, Reply};
 use crate::protocol::verb::Verb;
-use crate::service::{Concurrency, InFlight, LiveSession, StreamPage, Watcher};
+use crate::service::{Concurrency, InFlight, LiveSession, OpenConnection, StreamPage, Watcher};
 
 /// The maximum number of requests of a connection that wait for replies. At this number the server
 /// does not read from it.
@@ -66,6 +66,8 @@ pub struct Connection {
     stream: Option<Box<Stream>>,
     /// Reads the stream's messages.
     watcher: Option<Watcher>,
+    /// The session of the last request that had one. Its user counts as connected.
+    open: Option<OpenConnection>,
     /// Stands behind a `-` in the place of a token.
     own_token: Option<Token>,
     outbox: Outbox,
@@ -120,6 +122,7 @@ impl Connection {
             is_exclusive: false,
             stream: None,
             watcher: None,
+            open: None,
             own_token: None,
             outbox: Outbox::default(),
             input_ended: false,
@@ -230,13 +233,28 @@ impl Connection {
     /// Records how the service executes the last request.
     pub fn note_in_flight(&mut self, in_flight: InFlight) {
         self.is_exclusive |= in_flight.concurrency == Concurrency::Exclusive;
+        if let Some(session) = &in_flight.session {
+            self.note_session(session);
+        }
         if let Some(Slot::Waiting(pending)) = self.slots.back_mut() {
             pending.session = in_flight.session;
         }
     }
 
+    fn note_session(&mut self, session: &Arc<LiveSession>) {
+        if self.session().is_none_or(|known| !Arc::ptr_eq(known, session)) {
+            self.open = Some(OpenConnection::of(session));
+        }
+    }
+
+    /// The session of the last request that had one.
+    pub fn session(&self) -> Option<&Arc<LiveSession>> {
+        self.open.as_ref().map(OpenConnection::session)
+    }
+
     /// Attaches the session to a request.
     pub fn attach_session(&mut self, sequence: u32, session: Arc<LiveSession>) {
+        self.note_session(&session);
         let place = sequence.wrapping_sub(self.first_sequence) as usize;
         if let Some(Slot::Waiting(pending)) = self.slots.get_mut(place) {
             pending.session = Some(session);

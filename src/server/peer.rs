@@ -2,7 +2,6 @@
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::admission::Permit;
@@ -17,7 +16,7 @@ use super::return_predictor::Mark;
 use super::socket::Socket;
 use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::verb::Verb;
-use crate::service::{LiveSession, Network};
+use crate::service::Network;
 
 /// The message to a client that does not use TLS on a TLS port.
 const TLS_ONLY: &str = "this port speaks TLS: use chats://HOST:PORT";
@@ -37,8 +36,6 @@ pub(super) struct Peer {
     pub(super) requests: u64,
     received_bytes: u64,
     sent_bytes: u64,
-    /// The session of the last request that had one.
-    session: Option<Arc<LiveSession>>,
     /// The state it is counted in.
     pub(super) state: ConnectionState,
     pub(super) connection: Connection,
@@ -76,7 +73,6 @@ impl Peer {
             requests: 0,
             received_bytes: 0,
             sent_bytes: 0,
-            session: None,
             state: ConnectionState::New,
             connection: Connection::new(now),
             generation,
@@ -112,13 +108,6 @@ impl Peer {
         }
     }
 
-    pub(super) fn note_session(&mut self, session: Option<&Arc<LiveSession>>) {
-        let Some(session) = session else { return };
-        if self.session.as_ref().is_none_or(|known| !Arc::ptr_eq(known, session)) {
-            self.session = Some(Arc::clone(session));
-        }
-    }
-
     pub(super) fn note_state(&mut self, state: ConnectionState, metrics: &WorkerMetrics) {
         if state != self.state {
             metrics.connections[self.state as usize].add(-1);
@@ -134,7 +123,7 @@ impl Peer {
                 tracing::$level!(
                     reason = reason.as_str(),
                     address = %self.origin,
-                    user = self.session.as_ref().map(|session| session.user().0),
+                    user = self.connection.session().map(|session| session.user().0),
                     seconds = seconds(now.saturating_duration_since(self.since)),
                     requests = self.requests,
                     received_bytes = self.received_bytes,

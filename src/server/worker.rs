@@ -230,7 +230,6 @@ impl Worker {
     fn take_answers(&mut self, inbound: &mut Inbound, now: Instant, ready: &mut Vec<usize>) {
         for (ticket, session) in inbound.attached_sessions.drain(..) {
             let Some(peer) = holder(&mut self.connections, ticket) else { continue };
-            peer.note_session(Some(&session));
             peer.connection.attach_session(ticket.sequence, session);
         }
         for (ticket, answer, stages) in inbound.answers.drain(..) {
@@ -389,7 +388,6 @@ impl Worker {
                 let responder = Responder::new(Arc::clone(&self.deliver), ticket, network)
                     .from_peer(peer.unix_user());
                 let in_flight = self.service.execute(request, responder);
-                peer.note_session(in_flight.session.as_ref());
                 peer.connection.note_in_flight(in_flight);
             }
             let more = peer.connection.read_stream(now);

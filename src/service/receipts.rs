@@ -1,4 +1,4 @@
-//! Who has read a message, and who lets others know.
+//! Who has read a message.
 
 use std::sync::Arc;
 
@@ -8,13 +8,10 @@ use super::sessions::LiveSession;
 use super::stream::StreamPage;
 use super::{Outcome, Responder, Service, failure};
 use crate::model::{MessageId, UserId};
-use crate::protocol::people::{self, ReceiptList, SettingsInfo};
+use crate::protocol::people::{self, ReceiptList};
 use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::reply::Reply;
-use crate::store::{
-    AWAITED_READERS_MAX, ChangeSettings, FindRead, FindSettings, ListReceipts, Receipts,
-    ReceiptsRefused, Settings,
-};
+use crate::store::{AWAITED_READERS_MAX, FindRead, ListReceipts, Receipts, ReceiptsRefused};
 
 /// A stream that waits for others to read messages.
 pub(super) type Waiter = Registered<ReplyAddress>;
@@ -34,28 +31,6 @@ impl Service {
                 responder.answer(Reply::Receipts(ReceiptList { id, readers, recipients, more }));
             }
             Ok(Err(refused)) => responder.answer(refusal(refused, "id")),
-            Err(error) => responder.answer(failure(error)),
-        });
-    }
-
-    /// `settings`: answers when the change is durable, if there is one.
-    pub(super) fn change_settings(
-        &self,
-        session: &LiveSession,
-        change: people::ChangeSettings,
-        responder: Responder,
-    ) {
-        let user = session.user;
-        let Some(receipts) = change.receipts else {
-            return self.store.read(FindSettings(user), move |found| match found {
-                Ok(Some(settings)) => responder.answer(info(settings)),
-                Ok(None) => responder.answer(Code::NoSession),
-                Err(error) => responder.answer(failure(error)),
-            });
-        };
-        let settings = Settings { receipts };
-        self.store.write(ChangeSettings { user, settings }, move |changed| match changed {
-            Ok(()) => responder.answer(info(settings)),
             Err(error) => responder.answer(failure(error)),
         });
     }
@@ -111,11 +86,6 @@ impl Service {
             }
         });
     }
-}
-
-fn info(settings: Settings) -> Reply {
-    let Settings { receipts } = settings;
-    Reply::Settings(SettingsInfo { receipts })
 }
 
 /// The refusal of a message in a field. The words do not tell a missing message from one that the

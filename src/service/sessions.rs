@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, hash_map};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
@@ -38,6 +38,8 @@ pub struct LiveSession {
     stored_seen: AtomicI64,
     /// The number of its open streams.
     streams: AtomicUsize,
+    /// Its open connections and streams.
+    open: Mutex<Open>,
     /// Its end may have been missed: see [`Sessions::doubt_all`].
     in_doubt: AtomicBool,
 }
@@ -46,6 +48,11 @@ impl LiveSession {
     /// The user of the session.
     pub fn user(&self) -> UserId {
         self.user
+    }
+
+    /// No statement leaves the value half changed when it panics.
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes from where it is used. Only that of access tokens is stored.
@@ -79,24 +86,63 @@ pub(super) enum EndReason {
     Displaced,
 }
 
+/// What a session has open.
+#[derive(Debug, Default)]
+struct Open {
+    count: usize,
+    /// Since when there is something.
+    since: Option<Timestamp>,
+}
+
+/// An open connection that was last used for a session, or a stream of the session. As long as there
+/// is one, the user counts as connected.
+#[derive(Debug)]
+pub struct OpenConnection(Arc<LiveSession>);
+
+impl OpenConnection {
+    /// Opens a connection.
+    pub fn of(session: &Arc<LiveSession>) -> Self {
+        let mut open = session.open();
+        open.count += 1;
+        open.since.get_or_insert_with(Timestamp::now);
+        drop(open);
+        Self(Arc::clone(session))
+    }
+
+    /// The session.
+    pub fn session(&self) -> &Arc<LiveSession> {
+        &self.0
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        let mut open = self.0.open();
+        open.count = open.count.saturating_sub(1);
+        if open.count == 0 {
+            open.since = None;
+        }
+    }
+}
+
 /// An open stream of a session. A session with an open stream is never displaced.
 #[derive(Debug)]
-pub(super) struct OpenStream(Arc<LiveSession>);
+pub(super) struct OpenStream(OpenConnection);
 
 impl OpenStream {
     pub(super) fn of(session: &Arc<LiveSession>) -> Self {
         session.streams.fetch_add(1, Ordering::SeqCst);
-        Self(Arc::clone(session))
+        Self(OpenConnection::of(session))
     }
 
     pub(super) fn session(&self) -> &LiveSession {
-        &self.0
+        self.0.session()
     }
 }
 
 impl Drop for OpenStream {
     fn drop(&mut self) {
-        self.0.streams.fetch_sub(1, Ordering::SeqCst);
+        self.0.session().streams.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -182,6 +228,21 @@ impl Sessions {
         Lookup::Live(session)
     }
 
+    /// The users who are connected to this server, each with the time since when. This is no use of
+    /// their sessions.
+    pub(super) fn connected(&self, now: Timestamp) -> HashMap<UserId, Timestamp> {
+        let mut connected: HashMap<UserId, Timestamp> = HashMap::new();
+        for entry in self.read().values() {
+            let Entry::Live(session) = entry else { continue };
+            let Some(since) = session.open().since.filter(|_| now < session.expires_at) else {
+                continue;
+            };
+            let first = connected.entry(session.user).or_insert(since);
+            *first = since.min(*first);
+        }
+        connected
+    }
+
     /// Begins a question to the store about a session.
     pub(super) fn ask(&self) -> Question {
         Question { doubts: self.doubts() }
@@ -225,6 +286,7 @@ impl Sessions {
                     seen: AtomicI64::new(stored.last_seen_at.0),
                     stored_seen: AtomicI64::new(stored.last_seen_at.0),
                     streams: AtomicUsize::new(0),
+                    open: Mutex::default(),
                     in_doubt: AtomicBool::new(false),
                 })));
             }
@@ -319,9 +381,10 @@ impl Sessions {
                     taken.add(session, Timestamp(seen));
                 }
                 let is_idle = session.streams.load(Ordering::SeqCst) == 0;
+                let is_unused = session.open().count == 0 && seen <= in_use_after;
                 // One in doubt may have ended long ago.
                 let is_wanted = !session.in_doubt.load(Ordering::SeqCst);
-                !is_idle || is_wanted && (!crowded || seen > in_use_after)
+                !is_idle || is_wanted && !(crowded && is_unused)
             }
             Entry::Ended { swept, displaced } => {
                 let is_told = displaced.is_some_and(|at| now < at.plus(DISPLACED_TOLD_FOR));

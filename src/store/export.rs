@@ -126,7 +126,7 @@ pub(in crate::store) fn export<E>(
     let start = source.start(export).map_err(ExportError::Database)?;
     let start = start.ok_or(ExportError::UnknownUser)?;
     let Start { newest, only, rooms, memberships, invitations, cursors, marks, mut users } = start;
-    let has_settings = |user: &ExportedUser| user.record.as_ref().is_some_and(|it| it.receipts_off);
+    let has_settings = |user: &ExportedUser| user.record.as_ref().is_some_and(User::has_settings);
     let is_old = rooms.is_empty() && marks.is_empty() && !users.iter().any(has_settings);
     let version = if is_old { VERSION_WITHOUT_ROOMS } else { VERSION };
     take(Record::Header(Header { format: FORMAT.to_owned(), version, newest }))?;

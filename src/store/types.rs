@@ -12,6 +12,7 @@ pub(in crate::store) mod receipts;
 pub(in crate::store) mod rooms;
 pub(in crate::store) mod search;
 pub(in crate::store) mod sessions;
+pub(in crate::store) mod settings;
 pub(in crate::store) mod standing;
 pub(in crate::store) mod tokens;
 pub(in crate::store) mod transfer;

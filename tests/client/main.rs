@@ -39,3 +39,4 @@ mod token;
 mod typeahead;
 mod users;
 mod watch;
+mod who;

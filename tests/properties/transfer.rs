@@ -53,6 +53,8 @@ fn record(choices: &mut Choices<'_>) -> Record {
             disabled_at: moment(choices),
             deleted_at: moment(choices),
             receipts_off: choices.flag(),
+            status: Default::default(),
+            invisible: choices.flag(),
             password: choices
                 .flag()
                 .then(|| PasswordHash { hash: choices.text(), is_published: choices.flag() }),

@@ -64,3 +64,4 @@ mod unix_socket;
 mod unix_users;
 mod users;
 mod watch;
+mod who;

@@ -24,6 +24,7 @@ fn request(verb: Verb) -> Option<(&'static str, Value)> {
         }
         "search" => ("read", json!({"query": "hai"})),
         "receipts" => ("read", json!({"id": 1_000_000})),
+        "who" => ("read", json!({})),
         "settings" => ("all", json!({})),
         "ack" => ("read", json!({"upto": 0})),
         "watch" => ("read", json!({"from": "new"})),

@@ -291,6 +291,24 @@ pub struct ReceiptsArguments {
     pub of: Option<ReceiptsOf>,
 }
 
+// `status`
+#[derive(Debug, Args)]
+#[command(after_long_help = client_help::status_examples())]
+pub struct StatusArguments {
+    /// Take the text away.
+    #[arg(long, conflicts_with = "text")]
+    pub clear: bool,
+    /// Nobody sees that you are connected.
+    #[arg(long, conflicts_with = "visible")]
+    pub invisible: bool,
+    /// End --invisible.
+    #[arg(long)]
+    pub visible: bool,
+    /// What you do now: at most 256 bytes. Words are joined with one space. Without anything, the
+    /// status is shown.
+    pub text: Vec<String>,
+}
+
 // `watch`
 #[derive(Debug, Args)]
 #[command(after_long_help = client_help::watch_examples())]

@@ -37,11 +37,12 @@ pub fn run(
         Some(ReceiptsOf::Setting(is_on)) => Some(is_on),
         None => None,
     };
-    let settings = verbs::settings(link, token, ChangeSettings { receipts })?;
+    let change = ChangeSettings { receipts, ..ChangeSettings::default() };
+    let settings = verbs::settings(link, token, change)?;
     if view.is_json {
         writeln!(out, "{}", object::line(&settings))?;
     } else {
-        writeln!(out, "{}", setting(settings))?;
+        writeln!(out, "{}", setting(&settings))?;
     }
     Ok(Exit::Done)
 }
@@ -72,6 +73,6 @@ pub fn line(list: &ReceiptList) -> String {
 }
 
 /// The setting, for a person.
-pub fn setting(SettingsInfo { receipts }: SettingsInfo) -> &'static str {
-    if receipts { texts::receipts_are_on() } else { texts::receipts_are_off() }
+pub fn setting(settings: &SettingsInfo) -> &'static str {
+    if settings.receipts { texts::receipts_are_on() } else { texts::receipts_are_off() }
 }

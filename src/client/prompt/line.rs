@@ -21,9 +21,11 @@ pub const VERBS: &[&str] = &[
     "search",
     "send",
     "sessions",
+    "status",
     "to",
     "unread",
     "users",
+    "who",
     "whoami",
 ];
 /// A command of `room`.
@@ -53,7 +55,7 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("rooms", room!("list")),
     ("say", "send"),
     ("tell", "send"),
-    ("who", "list"),
+    ("online", "who"),
 ];
 /// Verbs that may precede a password.
 const SECRET_VERBS: &[&str] = &["auth", "login", "passwd"];
@@ -144,6 +146,13 @@ pub enum Line<'a> {
         /// The message or the setting; may be empty.
         of: &'a str,
     },
+    /// `who`
+    Who,
+    /// `status [TEXT]`
+    Status {
+        /// The status, `-` or an option; may be empty.
+        text: &'a str,
+    },
     /// `unread`
     Unread,
     /// `whoami`
@@ -199,6 +208,8 @@ impl<'a> Line<'a> {
             ("room", _) => Self::Room { words: rest },
             ("search", _) => Self::Search { query: rest },
             ("revoke", (which, "")) => Self::Revoke { which },
+            ("who", ("", _)) => Self::Who,
+            ("status", _) => Self::Status { text: rest },
             ("receipts", (of, "")) => Self::Receipts { of },
             ("inbox", ("", _)) => Self::Inbox,
             ("list", ("", _)) => Self::List,
@@ -337,6 +348,10 @@ mod tests {
             ("receipts 7", Line::Receipts { of: "7" }),
             ("receipts", Line::Receipts { of: "" }),
             ("receipts 7 8", Line::Surplus),
+            ("who", Line::Who),
+            ("who neko", Line::Surplus),
+            ("status at  lunch", Line::Status { text: "at  lunch" }),
+            ("status", Line::Status { text: "" }),
             ("list\r", Line::List),
             ("inbox now", Line::Surplus),
             ("history neko paff", Line::Surplus),

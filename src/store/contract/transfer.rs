@@ -5,7 +5,7 @@ mod content;
 pub(super) use content::records;
 
 use super::*;
-use crate::model::{RoomName, Timestamp};
+use crate::model::{RoomName, StatusText, Timestamp};
 use crate::store::types::transfer::KEPT_ID_MAX;
 use crate::store::{
     Actor, ClearDeadLetters, CreateRoom, Export, Exporter, Import, Imported, JoinRoom, Joining,
@@ -63,6 +63,8 @@ fn user(name: &str) -> User {
         disabled_at: None,
         deleted_at: None,
         receipts_off: false,
+        status: StatusText::default(),
+        invisible: false,
         password: None,
     }
 }

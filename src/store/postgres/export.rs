@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use postgres::{Client, IsolationLevel, Portal, Row, Transaction};
 
-use crate::model::{BODY_BYTES_MAX, Body, Key, MailboxId, MessageId, RoomId, Timestamp, UserId};
+use crate::model::{
+    BODY_BYTES_MAX, Body, Key, MailboxId, MessageId, RoomId, StatusText, Timestamp, UserId,
+};
 use crate::store::error::{NoInput, OpenError};
 use crate::store::export::{
     self, Export, ExportError, ExportedMessage, ExportedUser, PAGE_BYTES_MAX, Source, Start,
@@ -167,7 +169,7 @@ impl<'a> Snapshot<'a> {
         let is_selected = |id: i64| only.is_none_or(|only| only == id);
         let users = transaction.query(
             "SELECT id, name, display_name, created_at, disabled_at, deleted_at,
-                    password_hash, password_is_published, receipts
+                    password_hash, password_is_published, receipts, status, is_invisible
                FROM chat.users ORDER BY id",
             &[],
         )?;
@@ -223,6 +225,8 @@ fn user(row: &Row, is_selected: bool, with_secrets: bool) -> Result<ExportedUser
         disabled_at: moment(4),
         deleted_at: moment(5),
         receipts_off: is_selected && !row.get::<_, bool>(8),
+        status: if is_selected { row.get::<_, &str>(9).parse()? } else { StatusText::default() },
+        invisible: is_selected && row.get(10),
         password: (is_selected && with_secrets).then_some(hash),
     };
     Ok(ExportedUser::new(UserId(row.get(0)), record))

@@ -12,5 +12,6 @@ pub(in crate::store) mod rebuild;
 pub(in crate::store) mod receipts;
 pub(in crate::store) mod rooms;
 pub(in crate::store) mod sessions;
+pub(in crate::store) mod settings;
 pub(in crate::store) mod tokens;
 pub(in crate::store) mod users;

@@ -2,41 +2,10 @@
 //! readers allow it.
 
 use crate::model::{MessageId, Notify, UserId, UserName, mentions};
-use crate::store::operation::{Party, Read, Write};
+use crate::store::operation::{Party, Read};
 
 /// The most readers that a stream can wait for.
 pub const AWAITED_READERS_MAX: usize = if cfg!(test) { 3 } else { 1_000 };
-
-/// What users have set for themselves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Settings {
-    /// Whether others see what the user has read, and the user what others have read.
-    pub receipts: bool,
-}
-
-/// The settings of a user. `None` if the user no longer exists.
-pub struct FindSettings(pub UserId);
-
-impl Read for FindSettings {
-    type Answer = Option<Settings>;
-
-    fn party(&self) -> Party {
-        Some(self.0)
-    }
-}
-
-/// Changes the settings of a user. Durable when the answer comes.
-#[derive(Debug, Clone)]
-pub struct ChangeSettings {
-    /// The user.
-    pub user: UserId,
-    /// The new settings.
-    pub settings: Settings,
-}
-
-impl Write for ChangeSettings {
-    type Answer = ();
-}
 
 /// Lists the users who have read a message, in the order of their names. They are its recipient, or
 /// those who were members of its room when it was sent. A user who has receipts off counts as one

@@ -6,7 +6,7 @@ use super::{Conversation, Flow, Person, add_listed_users};
 use crate::catalogue::{client, prompt};
 use crate::client::arguments::ReceiptsOf;
 use crate::client::command::{
-    conversations, inbox, parse_mailbox, receipts, reply, revoke, search, send, users,
+    conversations, inbox, parse_mailbox, receipts, reply, revoke, search, send, status, users, who,
 };
 use crate::client::delivery::Text;
 use crate::client::exit::Exit;
@@ -18,7 +18,9 @@ use crate::client::render::json_line;
 use crate::client::render::messages::moment;
 use crate::client::session::Session;
 use crate::client::{delivery, open_questions, password, question, verbs};
-use crate::model::{CursorName, MailboxName, Message, MessageId, SessionId, Token, UserName};
+use crate::model::{
+    CursorName, MailboxName, Message, MessageId, SessionId, StatusText, Token, UserName,
+};
 use crate::protocol::arguments::{Ack, Fetch, FetchFrom, Passwd, Revoke, True};
 use crate::protocol::people::ChangeSettings;
 use crate::protocol::refusal::Code;
@@ -66,6 +68,8 @@ impl Conversation {
             Line::Search { query } => self.search(query, out)?,
             Line::Conversations => self.conversations(out)?,
             Line::Receipts { of } => self.receipts(of, out)?,
+            Line::Who => self.who(out)?,
+            Line::Status { text } => self.status(text, out)?,
             Line::Unread => self.unread(out)?,
             Line::Whoami => {
                 let token = self.token()?;
@@ -340,8 +344,32 @@ impl Conversation {
             }
             (_, Err(_)) => return Ok(writeln!(out, "{}", prompt::incomplete())?),
         };
-        let settings = verbs::settings(&mut self.link, token, ChangeSettings { receipts })?;
-        Ok(writeln!(out, "{}", receipts::setting(settings))?)
+        let change = ChangeSettings { receipts, ..ChangeSettings::default() };
+        let settings = verbs::settings(&mut self.link, token, change)?;
+        Ok(writeln!(out, "{}", receipts::setting(&settings))?)
+    }
+
+    fn who(&mut self, out: &mut dyn Write) -> Result<(), Failure> {
+        let token = self.token()?;
+        verbs::all_connected(&mut self.link, token, |users| {
+            let lines = who::columns(&users, Clock::Local);
+            Ok(lines.iter().try_for_each(|line| writeln!(out, "{line}"))?)
+        })
+    }
+
+    /// A dash alone takes the status away.
+    fn status(&mut self, text: &str, out: &mut dyn Write) -> Result<(), Failure> {
+        let token = self.token()?;
+        let mut change = ChangeSettings::default();
+        match text {
+            "" => {}
+            "-" => change.status_text = Some(StatusText::default()),
+            "--invisible" => change.invisible = Some(true),
+            "--visible" => change.invisible = Some(false),
+            text => change.status_text = Some(status::parse(text)?),
+        }
+        let settings = verbs::settings(&mut self.link, token, change)?;
+        Ok(writeln!(out, "{}", status::line(&settings))?)
     }
 
     fn sessions(&mut self, out: &mut dyn Write) -> Result<(), Failure> {

@@ -8,8 +8,9 @@ use crate::store::{
 
 impl Model {
     pub(super) fn turn_receipts(&mut self, engine: &Engine, user: usize, is_on: bool) {
-        let settings = Settings { receipts: is_on };
-        engine.write(ChangeSettings { user: number(user), settings }).unwrap();
+        let change = ChangeSettings { receipts: Some(is_on), ..ChangeSettings::of(number(user)) };
+        let settings = Settings { receipts: is_on, ..Settings::default() };
+        assert_eq!(engine.write(change).unwrap(), Some(settings.clone()));
         assert_eq!(engine.read(FindSettings(number(user))), Some(settings));
         if is_on {
             self.without_receipts.remove(&user);

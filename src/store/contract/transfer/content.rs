@@ -27,6 +27,8 @@ struct Person {
     is_deleted: bool,
     is_published: bool,
     receipts_off: bool,
+    status: &'static str,
+    is_invisible: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -104,8 +106,7 @@ pub(in crate::store) fn records() -> impl Strategy<Value = Vec<Record>> {
             }
         }
         let (format, newest) = (FORMAT.to_owned(), MessageId(newest));
-        let is_old =
-            rooms.is_empty() && marks.is_empty() && !users.iter().any(|user| user.receipts_off);
+        let is_old = rooms.is_empty() && marks.is_empty() && !users.iter().any(User::has_settings);
         let version = if is_old { VERSION_WITHOUT_ROOMS } else { VERSION };
         let header = Record::Header(Header { format, version, newest });
         let users = users.into_iter().map(Record::User);
@@ -121,14 +122,26 @@ pub(in crate::store) fn records() -> impl Strategy<Value = Vec<Record>> {
 
 fn person() -> impl Strategy<Value = Person> {
     let name = "[a-zA-Z \u{202e}\u{2066}\u{e9}\u{1f980}\u{feff}]{1,8}";
-    let flags = (any::<bool>(), any::<bool>(), prop::bool::weighted(0.2));
-    (name, prop::option::of(0..1_i64 << 41), flags).prop_map(
-        |(display_name, ended_at, (is_deleted, is_published, receipts_off))| Person {
+    let flags = (any::<bool>(), any::<bool>());
+    let settings = (
+        prop::bool::weighted(0.2),
+        select(vec!["", "", "", "\u{202e}at 'lunch' \u{1f980}"]),
+        prop::bool::weighted(0.2),
+    );
+    (name, prop::option::of(0..1_i64 << 41), flags, settings).prop_map(
+        |(
+            display_name,
+            ended_at,
+            (is_deleted, is_published),
+            (receipts_off, status, is_invisible),
+        )| Person {
             display_name,
             ended_at,
             is_deleted,
             is_published,
             receipts_off,
+            status,
+            is_invisible,
         },
     )
 }
@@ -257,6 +270,8 @@ fn user((number, person): (usize, &Person)) -> User {
         disabled_at: ended_at,
         deleted_at,
         receipts_off: person.receipts_off,
+        status: person.status.parse().unwrap(),
+        invisible: person.is_invisible,
         password: Some(PasswordHash { hash, is_published: person.is_published }),
     }
 }

@@ -99,8 +99,9 @@ fn add_user(session: &mut Session, user: &User, locked: &str) -> Result<Outcome>
     let moment = |at: Option<Timestamp>| at.map(|at| at.0);
     session.execute(
         "INSERT INTO chat.users (id, name, display_name, password_hash, password_is_published,
-                                 created_at, disabled_at, deleted_at, receipts)
-         VALUES (chat.next_number($8, 'users'), $1, $2, $3, $4, $5, $6, $7, $9)",
+                                 created_at, disabled_at, deleted_at, receipts, status,
+                                 is_invisible)
+         VALUES (chat.next_number($8, 'users'), $1, $2, $3, $4, $5, $6, $7, $9, $10, $11)",
         &[
             &user.name.as_str(),
             &user.display_name,
@@ -112,6 +113,8 @@ fn add_user(session: &mut Session, user: &User, locked: &str) -> Result<Outcome>
             &moment(user.deleted_at),
             &LANE,
             &!user.receipts_off,
+            &user.status.as_str(),
+            &user.invisible,
         ],
     )?;
     Ok(Ok(Taken::Done))

@@ -1,33 +1,17 @@
-//! Who has read a message, and who lets others know.
+//! Who has read a message.
 
 use postgres::Row;
 
 use crate::model::{MailboxId, MessageId, UserId, UserName};
 use crate::store::postgres::append::LANE;
 use crate::store::postgres::error::{Error, Result};
-use crate::store::postgres::operation::{Apply, Query, WriteContext};
+use crate::store::postgres::operation::Query;
+use crate::store::postgres::operations::settings;
 use crate::store::postgres::session::Session;
 use crate::store::types::receipts::{
-    ChangeSettings, FindRead, FindSettings, Found, FoundRead, ListReceipts, Receipts,
-    ReceiptsRefused, Recipient, Settings, choose, has_read,
+    FindRead, Found, FoundRead, ListReceipts, Receipts, ReceiptsRefused, Recipient, choose,
+    has_read,
 };
-
-impl Query for FindSettings {
-    fn query(&self, session: &mut Session) -> Result<Option<Settings>> {
-        settings(session, self.0)
-    }
-}
-
-impl Apply for ChangeSettings {
-    fn apply(&self, context: &mut WriteContext<'_>) -> Result<()> {
-        let Settings { receipts } = &self.settings;
-        let changed = context.session.execute(
-            "UPDATE chat.users SET receipts = $2 WHERE id = $1",
-            &[&self.user.0, receipts],
-        );
-        changed.map(drop)
-    }
-}
 
 impl Query for ListReceipts {
     fn query(
@@ -49,14 +33,9 @@ impl Query for FindRead {
     }
 }
 
-fn settings(session: &mut Session, user: UserId) -> Result<Option<Settings>> {
-    let row = session.query_opt("SELECT receipts FROM chat.users WHERE id = $1", &[&user.0])?;
-    Ok(row.map(|row| Settings { receipts: row.get(0) }))
-}
-
 /// The recipients of a message that the asker has sent.
 fn recipients(session: &mut Session, asker: UserId, of: MessageId) -> Result<Found> {
-    if !settings(session, asker)?.is_some_and(|settings| settings.receipts) {
+    if !settings::find(session, asker)?.is_some_and(|settings| settings.receipts) {
         return Ok(Err(ReceiptsRefused::Off));
     }
     let found = session.query_opt(

@@ -84,8 +84,9 @@ fn add_user(connection: &Connection, user: &User, locked: &str) -> rusqlite::Res
     connection
         .prepare_cached(
             "INSERT INTO users (name, display_name, password_hash, password_is_published,
-                                created_at, disabled_at, deleted_at, receipts)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                                created_at, disabled_at, deleted_at, receipts, status,
+                                is_invisible)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?
         .execute(params![
             user.name.as_str(),
@@ -97,6 +98,8 @@ fn add_user(connection: &Connection, user: &User, locked: &str) -> rusqlite::Res
             moment(user.disabled_at.or(user.deleted_at)),
             moment(user.deleted_at),
             !user.receipts_off,
+            user.status.as_str(),
+            user.invisible,
         ])?;
     Ok(Ok(Taken::Done))
 }

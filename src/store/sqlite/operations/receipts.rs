@@ -1,36 +1,17 @@
-//! Who has read a message, and who lets others know.
+//! Who has read a message.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::model::{MailboxId, MessageId, UserId};
 use crate::store::sqlite::message_log;
-use crate::store::sqlite::operation::{Apply, Query, ReadContext, Statements};
+use crate::store::sqlite::operation::{Query, ReadContext};
+use crate::store::sqlite::operations::settings;
 use crate::store::sqlite::rooms::word;
 use crate::store::sqlite::row::user_name;
-use crate::store::sqlite::write::context::WriteContext;
 use crate::store::types::receipts::{
-    ChangeSettings, FindRead, FindSettings, Found, FoundRead, ListReceipts, Receipts,
-    ReceiptsRefused, Recipient, Settings, choose, has_read,
+    FindRead, Found, FoundRead, ListReceipts, Receipts, ReceiptsRefused, Recipient, choose,
+    has_read,
 };
-
-impl Query for FindSettings {
-    fn query(self, context: &ReadContext<'_>) -> rusqlite::Result<Option<Settings>> {
-        settings(context.connection, self.0)
-    }
-}
-
-impl Apply for ChangeSettings {
-    const STATEMENTS: Statements = Statements::One;
-
-    fn apply(self, context: &mut WriteContext<'_>) -> rusqlite::Result<()> {
-        let Settings { receipts } = self.settings;
-        context
-            .connection
-            .prepare_cached("UPDATE users SET receipts = ?2 WHERE id = ?1")?
-            .execute(params![self.user.0, receipts])
-            .map(drop)
-    }
-}
 
 impl Query for ListReceipts {
     fn query(
@@ -53,16 +34,9 @@ impl Query for FindRead {
     }
 }
 
-fn settings(connection: &Connection, user: UserId) -> rusqlite::Result<Option<Settings>> {
-    connection
-        .prepare_cached("SELECT receipts FROM users WHERE id = ?1")?
-        .query_row([user.0], |row| Ok(Settings { receipts: row.get(0)? }))
-        .optional()
-}
-
 /// The recipients of a message that the asker has sent.
 fn recipients(connection: &Connection, asker: UserId, of: MessageId) -> rusqlite::Result<Found> {
-    if !settings(connection, asker)?.is_some_and(|settings| settings.receipts) {
+    if !settings::find(connection, asker)?.is_some_and(|settings| settings.receipts) {
         return Ok(Err(ReceiptsRefused::Off));
     }
     let found = connection

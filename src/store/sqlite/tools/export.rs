@@ -7,7 +7,7 @@ use std::vec::IntoIter;
 use rusqlite::{Connection, Row, params};
 
 use crate::model::{
-    Body, CursorName, Key, MailboxId, MessageId, RoomId, Timestamp, UserId, UserName,
+    Body, CursorName, Key, MailboxId, MessageId, RoomId, StatusText, Timestamp, UserId, UserName,
 };
 use crate::store::export::{
     self, Export, ExportError, ExportedMessage, ExportedUser, PAGE_BYTES_MAX, Source, Start,
@@ -165,7 +165,7 @@ fn exported_users(
     connection
         .prepare(
             "SELECT id, name, display_name, created_at, disabled_at, deleted_at,
-                    password_hash, password_is_published, receipts
+                    password_hash, password_is_published, receipts, status, is_invisible
                FROM users ORDER BY id",
         )?
         .query_map([], |row| {
@@ -179,6 +179,8 @@ fn exported_users(
                 disabled_at: moment(4)?,
                 deleted_at: moment(5)?,
                 receipts_off: is_selected(id) && !row.get::<_, bool>(8)?,
+                status: if is_selected(id) { word(row, 9)? } else { StatusText::default() },
+                invisible: is_selected(id) && row.get(10)?,
                 password: (with_secrets && is_selected(id)).then_some(hash),
             };
             Ok(ExportedUser::new(id, record))
