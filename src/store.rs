@@ -43,6 +43,7 @@ pub use sqlite::tools::check::{CheckDepth, Checked, FINDINGS_MAX};
 pub use sqlite::tools::offline::OfflineDatabase;
 pub use sqlite::tools::restore::{OldSessions, RESTORE_IDS_SKIPPED_MIN, restore};
 pub use types::conversations::*;
+pub use types::counting::{ROOM_UNREAD_MAX, ROOMS_UNREAD_MAX};
 pub use types::cursors::*;
 pub use types::expectations::*;
 pub use types::figures::*;

@@ -12,8 +12,9 @@ use crate::{Bench, PAGE_ROOMS, page_room};
 /// The number of rooms of each reader.
 pub const READERS: [usize; 3] = [1, 10, PAGE_ROOMS];
 /// The questions: a name for the table, the verb, and what follows the token on the line.
-const QUESTIONS: [(&str, &str, &str); 4] = [
+const QUESTIONS: [(&str, &str, &str); 5] = [
     ("unread", "unread", ""),
+    ("conversations", "conversations", ""),
     ("the oldest unread", "fetch", " {\"unread\": true}"),
     ("the newest", "fetch", " {\"before\": 9007199254740991}"),
     // The last, because it marks messages as read.

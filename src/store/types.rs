@@ -1,6 +1,7 @@
 //! The operations of a store and their answers. Nothing here knows an engine.
 
 pub(in crate::store) mod conversations;
+pub(in crate::store) mod counting;
 pub(in crate::store) mod cursors;
 pub(in crate::store) mod expectations;
 pub(in crate::store) mod figures;

@@ -21,8 +21,8 @@ use crate::store::types::rooms::{Membership, may_read};
 use crate::store::{
     Actor, ArchiveRoom, CountUnread, CreateRoom, FILTERED_MESSAGES_MAX, FindRoom, FindStart,
     InviteToRoom, JoinRoom, Joining, KickFromRoom, LeaveRoom, ListMembers, ListRooms, LiveInbox,
-    ROOM_UNREAD_MAX, ReadThread, RoomRefused, RoomSettings, Searched, SetRoom, StreamStart,
-    ThreadStart, Unreadable,
+    ROOM_UNREAD_MAX, ROOMS_UNREAD_MAX, ReadThread, RoomRefused, RoomSettings, Searched, SetRoom,
+    StreamStart, ThreadStart, UnreadFrom, Unreadable,
 };
 
 const ROOMS: [&str; 2] = ["#build", "#ops"];
@@ -696,38 +696,59 @@ impl Model {
             }
         }
         expected.sort();
-        let mut of_rooms = Vec::new();
-        for (&room, of) in &self.rooms {
-            let notify = of.notify.get(&user).copied().unwrap_or(Notify::None);
-            let got = |sent: &&Sent| {
-                self.is_after_marks(sent, user)
-                    && sent.to == USERS.len() + room
-                    && sent.receivers.contains(&user)
-            };
-            let got: Vec<&Sent> = self.sent.iter().filter(got).collect();
-            let looked_at = &got[..got.len().min(ROOM_UNREAD_MAX)];
-            let counted: Vec<i64> = looked_at
-                .iter()
-                .filter(|sent| notify != Notify::None && self.is_incoming(sent, user))
-                .map(|sent| sent.id)
-                .collect();
-            if let (Some(&first), Some(&last)) = (counted.first(), counted.last()) {
-                let more = got.len() > ROOM_UNREAD_MAX;
-                of_rooms.push((first, ROOMS[room].to_owned(), counted.len(), last, more));
-            }
-        }
-        of_rooms.sort();
-        expected.extend(of_rooms);
-        let counted = engine.read(CountUnread { reader: number(user) });
-        let counted: Vec<_> = counted
-            .iter()
-            .map(|of| (of.from.to_string(), of.count, of.newest.0, of.more))
-            .collect();
         let expected: Vec<_> = expected
             .into_iter()
             .map(|(_, name, count, last, more)| (name, count, last, more))
             .collect();
-        assert_eq!(counted, expected, "unread of {user}");
+        let counted = engine.read(CountUnread { reader: number(user) });
+        let is_room = |of: &&UnreadFrom| of.from.room().is_some();
+        let of_users: Vec<_> = counted
+            .iter()
+            .filter(|of| !is_room(of))
+            .map(|of| (of.from.to_string(), of.count, of.newest.0, of.more))
+            .collect();
+        assert_eq!(of_users, expected, "unread of {user}");
+        let of_rooms: Vec<&UnreadFrom> = counted.iter().filter(is_room).collect();
+        let mut firsts = Vec::new();
+        for &room in self.rooms.keys() {
+            let found = of_rooms.iter().find(|of| of.from.to_string() == ROOMS[room]);
+            let figures = found.map_or((0, false), |of| (of.count, of.more));
+            let counted = self.check_count(user, room, figures);
+            assert_eq!(found.map(|of| of.newest.0), counted.last().copied(), "{room} of {user}");
+            firsts.extend(counted.first().map(|&first| (first, ROOMS[room].to_owned())));
+        }
+        firsts.sort();
+        let expected: Vec<String> = firsts.into_iter().map(|(_, name)| name).collect();
+        let names: Vec<String> = of_rooms.iter().map(|of| of.from.to_string()).collect();
+        assert_eq!(names, expected, "the order of the rooms of {user}");
+    }
+
+    /// Checks how many messages of a room are said to be unread, and whether there may be more. Returns
+    /// the ids of those that were counted.
+    fn check_count(&self, user: usize, room: usize, (count, more): (usize, bool)) -> Vec<i64> {
+        let notify = self.rooms[&room].notify.get(&user).copied().unwrap_or(Notify::None);
+        let got = |sent: &&Sent| {
+            self.is_after_marks(sent, user)
+                && sent.to == USERS.len() + room
+                && sent.receivers.contains(&user)
+        };
+        let got: Vec<&Sent> = self.sent.iter().filter(got).collect();
+        let is_unread = |sent: &&&Sent| notify != Notify::None && self.is_incoming(sent, user);
+        let ids = |sent: &[&Sent]| -> Vec<i64> {
+            sent.iter().filter(is_unread).map(|it| it.id).collect()
+        };
+        if !more {
+            // A count that has found nothing may have stopped.
+            let end = if count == 0 { got.len().min(ROOM_UNREAD_MAX) } else { got.len() };
+            let unread = ids(&got[..end]);
+            assert_eq!(unread.len(), count, "room {room} of {user}");
+            return unread;
+        }
+        let at_least = (ROOMS_UNREAD_MAX / ROOMS.len()).min(ROOM_UNREAD_MAX);
+        let at_most = ROOM_UNREAD_MAX.min(got.len() - 1);
+        let looked_at = (at_least..=at_most).find(|&end| ids(&got[..end]).len() == count);
+        assert!(count > 0 && looked_at.is_some(), "{count} of room {room} of {user}, and more");
+        ids(&got[..looked_at.unwrap_or(0)])
     }
 
     fn compare_rooms(&self, engine: &Engine, user: usize) {

@@ -93,6 +93,7 @@ impl Mailboxes {
 }
 
 /// A part of a mailbox.
+#[derive(Clone)]
 pub(in crate::store) struct Part {
     mailbox: MailboxId,
     /// Intervals of the message log, in order and apart.

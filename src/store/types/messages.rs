@@ -201,8 +201,9 @@ pub struct PageBounds {
 }
 
 /// Counts the messages after the cursor `inbox` by sender, in the order of each sender's first
-/// unread message; then those of each room, in the same order. Counting looks at the first
-/// [`ROOM_UNREAD_MAX`](crate::store::ROOM_UNREAD_MAX) incoming messages of a room.
+/// unread message; then those of each room, in the same order. Counting looks at up to
+/// [`ROOM_UNREAD_MAX`](crate::store::ROOM_UNREAD_MAX) messages of a room, and at
+/// [`ROOMS_UNREAD_MAX`](crate::store::ROOMS_UNREAD_MAX) of all rooms.
 pub struct CountUnread {
     /// The reader.
     pub reader: UserId,

@@ -16,8 +16,6 @@ pub const ROOMS_OF_USER_MAX: usize = if cfg!(test) { 8 } else { 1_024 };
 pub const MEMBERSHIPS_OF_USER_MAX: usize = if cfg!(test) { 64 } else { 8_192 };
 /// The most rooms.
 pub const ROOMS_MAX: usize = if cfg!(test) { 12 } else { 100_000 };
-/// Counting the unread messages of a room stops after this many.
-pub const ROOM_UNREAD_MAX: usize = if cfg!(test) { 8 } else { 1_000 };
 
 /// Who requests something of a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,8 +13,9 @@ use crate::store::postgres::session::Session;
 use crate::store::types::conversations::{
     CONVERSATION_MESSAGES_MAX, Candidates, Conversation, Conversations, ListConversations, Newest,
 };
+use crate::store::types::counting::Tally;
 use crate::store::types::marks::Marks;
-use crate::store::types::rooms::{ROOM_UNREAD_MAX, RoomPart, Wanted};
+use crate::store::types::rooms::{RoomPart, Wanted};
 
 impl Query for ListConversations {
     fn query(&self, session: &mut Session) -> Result<Conversations> {
@@ -46,7 +47,7 @@ fn newest_in_rooms(session: &mut Session, reading: &Reading) -> Result<Vec<Newes
     if parts.is_empty() {
         return Ok(Vec::new());
     }
-    let (mailboxes, after, upto) = ranges(&parts, MessageId::ZERO, reading.head);
+    let (mailboxes, after, upto) = ranges(&parts, reading.head);
     let rows = session.query(
         "SELECT r.mailbox_id, max(l.id)
            FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS r (mailbox_id, after_id, upto_id)
@@ -64,13 +65,13 @@ fn newest(row: &Row) -> Newest {
     (MailboxId(row.get(0)), MessageId(row.get(1)))
 }
 
-/// The intervals of rooms after `from` and up to `head`.
-fn ranges(parts: &[RoomPart], from: MessageId, head: MessageId) -> (Vec<i64>, Vec<i64>, Vec<i64>) {
+/// The intervals of rooms, up to `head`.
+fn ranges(parts: &[RoomPart], head: MessageId) -> (Vec<i64>, Vec<i64>, Vec<i64>) {
     let (mut mailboxes, mut after, mut upto) = (Vec::new(), Vec::new(), Vec::new());
     for part in parts {
         for range in &part.ranges {
             mailboxes.push(MailboxId::from(part.room).0);
-            after.push(range.0.max(from).0);
+            after.push(range.0.0);
             upto.push(range.1.min(head).0);
         }
     }
@@ -128,50 +129,17 @@ impl ListConversations {
     }
 
     /// What is unread in the rooms of the page: how many, whether there may be more, and mentions.
-    /// Each room counts as [`unread`] counts it.
     fn count_in_rooms(
         &self,
         session: &mut Session,
         reading: &Reading,
-        (floor, marks): (MessageId, &Marks),
+        after: (MessageId, &Marks),
         page: &[(MailboxId, Message)],
     ) -> Result<HashMap<MailboxId, (usize, bool, usize)>> {
         let mut parts = reading.parts(Wanted::Incoming { muted: false });
         parts.retain(|part| page.iter().any(|(mailbox, _)| *mailbox == part.room.into()));
-        let only_mentions: HashMap<MailboxId, bool> =
-            parts.iter().map(|part| (part.room.into(), part.only_mentions)).collect();
-        let (mut mailboxes, mut after, mut upto) = (Vec::new(), Vec::new(), Vec::new());
-        for part in &parts {
-            let from = floor.max(marks.upto(part.room.into()));
-            let of_room = ranges(std::slice::from_ref(part), from, reading.head);
-            mailboxes.extend(of_room.0);
-            after.extend(of_room.1);
-            upto.extend(of_room.2);
-        }
-        let name = reading.name.as_ref().map_or("", |name| name.as_str());
-        let rows = session.query(
-            "SELECT r.mailbox_id, m.id, m.sender_id <> $4, chat.mentions(m.body, $5)
-               FROM unnest($1::bigint[], $2::bigint[], $3::bigint[])
-                    AS r (mailbox_id, after_id, upto_id)
-              CROSS JOIN LATERAL (SELECT l.id, l.sender_id, l.body FROM chat.messages l
-                                   WHERE l.mailbox_id = r.mailbox_id AND l.id > r.after_id
-                                     AND l.id <= r.upto_id
-                                   ORDER BY l.id LIMIT $6::bigint + 1) AS m
-              ORDER BY r.mailbox_id, m.id",
-            &[&mailboxes, &after, &upto, &self.reader.0, &name, &(ROOM_UNREAD_MAX as i64)],
-        )?;
-        let mut counted: HashMap<MailboxId, (usize, bool, usize)> = HashMap::new();
-        counted.extend(only_mentions.keys().map(|room| (*room, (0, false, 0))));
-        for of_room in rows.chunk_by(|one, other| one.get::<_, i64>(0) == other.get::<_, i64>(0)) {
-            let room = MailboxId(of_room[0].get(0));
-            let wants_mentions = only_mentions.get(&room).copied().unwrap_or(false);
-            let looked_at = &of_room[..of_room.len().min(ROOM_UNREAD_MAX)];
-            let is_unread = |row: &&Row| row.get(2) && (!wants_mentions || row.get(3));
-            let count = looked_at.iter().filter(is_unread).count();
-            let mentions = looked_at.iter().filter(is_unread).filter(|row| row.get(3)).count();
-            let more = of_room.len() > ROOM_UNREAD_MAX && count > 0;
-            counted.insert(room, (count, more, mentions));
-        }
-        Ok(counted)
+        let tallies = unread::count_in_rooms(session, self.reader, reading, after, &parts, true)?;
+        let rooms = parts.iter().map(|part| part.room.into());
+        Ok(rooms.zip(tallies.iter().map(Tally::figures)).collect())
     }
 }

@@ -1,16 +1,19 @@
 //! Counting unread messages.
 
+use std::collections::HashMap;
+
 use postgres::Row;
 
-use crate::model::{CursorName, MailboxId, MailboxName, MessageId, UserId};
+use crate::model::{CursorName, MailboxId, MailboxName, MessageId, RoomId, UserId};
 use crate::store::postgres::error::Result;
 use crate::store::postgres::operation::Query;
 use crate::store::postgres::operations::marks;
 use crate::store::postgres::reading::Reading;
 use crate::store::postgres::session::Session;
+use crate::store::types::counting::{Tally, count_in_turns};
 use crate::store::types::marks::Marks;
 use crate::store::types::messages::{CountUnread, UnreadFrom};
-use crate::store::types::rooms::{ROOM_UNREAD_MAX, RoomPart, Wanted};
+use crate::store::types::rooms::{RoomPart, Wanted};
 
 impl Query for CountUnread {
     fn query(&self, session: &mut Session) -> Result<Vec<UnreadFrom>> {
@@ -20,7 +23,9 @@ impl Query for CountUnread {
         let parts = reading.parts(Wanted::Incoming { muted: false });
         if !parts.is_empty() {
             let marks = marks::of(session, self.reader, seen)?;
-            unread.extend(count_in_rooms(session, self, &reading, (seen, &marks, &parts))?);
+            let after = (seen, &marks);
+            let tallies = count_in_rooms(session, self.reader, &reading, after, &parts, false)?;
+            unread.extend(by_room(session, &parts, &tallies)?);
         }
         Ok(unread)
     }
@@ -48,48 +53,114 @@ pub(in crate::store) fn count_by_sender(
     rows.iter().map(unread_from).collect()
 }
 
-/// Counts the messages of each room after `seen`. Of each interval, it looks at one message more
-/// than it counts. One that does not count has a negative number.
-fn count_in_rooms(
+/// Counts the messages of others in rooms after `seen` and the mark of the room. Mentions are
+/// counted only if that is wanted, because they are in the texts.
+pub(in crate::store) fn count_in_rooms(
     session: &mut Session,
-    CountUnread { reader }: &CountUnread,
+    reader: UserId,
     reading: &Reading,
-    (seen, marks, parts): (MessageId, &Marks, &[RoomPart]),
-) -> Result<Vec<UnreadFrom>> {
-    let (mut mailboxes, mut only_mentions) = (Vec::new(), Vec::new());
-    let (mut after, mut upto) = (Vec::new(), Vec::new());
-    for part in parts {
-        let seen = seen.max(marks.upto(part.room.into()));
-        for range in &part.ranges {
-            mailboxes.push(MailboxId::from(part.room).0);
-            only_mentions.push(part.only_mentions);
-            after.push(range.0.max(seen).0);
-            upto.push(range.1.min(reading.head).0);
-        }
-    }
+    (seen, marks): (MessageId, &Marks),
+    parts: &[RoomPart],
+    wants_mentions: bool,
+) -> Result<Vec<Tally>> {
     let name = reading.name.as_ref().map_or("", |name| name.as_str());
-    let rows = session.query(
-        "SELECT x.name, count(*) FILTER (WHERE n.id > 0 AND n.place <= $7::bigint),
-                max(n.id) FILTER (WHERE n.id > 0 AND n.place <= $7::bigint), max(n.place) > $7::bigint
-           FROM (SELECT f.mailbox_id, f.id,
-                        row_number() OVER (PARTITION BY f.mailbox_id ORDER BY abs(f.id)) AS place
-                   FROM (SELECT r.mailbox_id, unnest(ARRAY(
-                                SELECT CASE WHEN m.sender_id <> $5
-                                             AND (NOT r.only_mentions OR chat.mentions(m.body, $6))
-                                            THEN m.id ELSE -m.id END
-                                  FROM chat.messages m
-                                 WHERE m.mailbox_id = r.mailbox_id AND m.id > r.after_id
-                                   AND m.id <= r.upto_id
-                                 ORDER BY m.id LIMIT $7::bigint + 1)) AS id
-                           FROM unnest($1::bigint[], $2::boolean[], $3::bigint[], $4::bigint[])
-                                AS r (mailbox_id, only_mentions, after_id, upto_id)) AS f) AS n
-           JOIN chat.rooms x ON x.id = -n.mailbox_id
-          GROUP BY x.name
-         HAVING bool_or(n.id > 0 AND n.place <= $7::bigint)
-          ORDER BY min(n.id) FILTER (WHERE n.id > 0 AND n.place <= $7::bigint)",
-        &[&mailboxes, &only_mentions, &after, &upto, &reader.0, &name, &(ROOM_UNREAD_MAX as i64)],
-    )?;
-    rows.iter().map(unread_from).collect()
+    count_in_turns(parts.len(), |open, max, tallies| {
+        let (mut places, mut mailboxes, mut only_mentions) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut after, mut upto) = (Vec::new(), Vec::new());
+        for &place in open {
+            let RoomPart { room, ranges, only_mentions: only } = &parts[place];
+            let seen = seen.max(marks.upto((*room).into()));
+            let seen = seen.max(tallies[place].upto.unwrap_or(MessageId::ZERO));
+            // A room without messages has no row.
+            tallies[place].more = false;
+            for range in ranges {
+                places.push(i64::try_from(place).unwrap_or(i64::MAX));
+                mailboxes.push(MailboxId::from(*room).0);
+                only_mentions.push(*only);
+                after.push(range.0.max(seen).0);
+                upto.push(range.1.min(reading.head).0);
+            }
+        }
+        let max = i64::try_from(max).unwrap_or(i64::MAX - 1);
+        let rows = session.query(
+            LOOK,
+            &[
+                &places,
+                &mailboxes,
+                &only_mentions,
+                &after,
+                &upto,
+                &reader.0,
+                &name,
+                &wants_mentions,
+                &max,
+            ],
+        )?;
+        for row in &rows {
+            let place = usize::try_from(row.get::<_, i64>(0)).ok();
+            let Some(tally) = place.and_then(|place| tallies.get_mut(place)) else { continue };
+            tally.append(&looked(row));
+        }
+        Ok(())
+    })
+}
+
+/// Looks at one message more than it counts.
+const LOOK: &str = "
+    SELECT n.part, count(*) FILTER (WHERE n.place <= $9), max(n.id) FILTER (WHERE n.place <= $9),
+           max(n.place) > $9,
+           count(*) FILTER (WHERE n.place <= $9 AND n.is_unread),
+           count(*) FILTER (WHERE n.place <= $9 AND n.is_unread AND n.is_mention),
+           min(n.id) FILTER (WHERE n.place <= $9 AND n.is_unread),
+           max(n.id) FILTER (WHERE n.place <= $9 AND n.is_unread)
+      FROM (SELECT r.part, m.id, m.is_unread, m.is_mention,
+                   row_number() OVER (PARTITION BY r.part ORDER BY m.id) AS place
+              FROM unnest($1::bigint[], $2::bigint[], $3::boolean[], $4::bigint[], $5::bigint[])
+                   AS r (part, mailbox_id, only_mentions, after_id, upto_id)
+             CROSS JOIN LATERAL (
+                   SELECT l.id, l.sender_id <> $6
+                                AND (NOT r.only_mentions OR chat.mentions(l.body, $7)) AS is_unread,
+                          $8::boolean AND chat.mentions(l.body, $7) AS is_mention
+                     FROM chat.messages l
+                    WHERE l.mailbox_id = r.mailbox_id AND l.id > r.after_id AND l.id <= r.upto_id
+                    ORDER BY l.id LIMIT $9::bigint + 1) AS m) AS n
+     GROUP BY n.part";
+
+fn looked(row: &Row) -> Tally {
+    let count = |column: usize| usize::try_from(row.get::<_, i64>(column)).unwrap_or(usize::MAX);
+    let id = |column: usize| row.get::<_, Option<i64>>(column).map(MessageId);
+    Tally {
+        looked_at: count(1),
+        upto: id(2),
+        more: row.get(3),
+        count: count(4),
+        mentions: count(5),
+        ends: id(6).zip(id(7)),
+    }
+}
+
+/// The rooms in which something is unread, in the order of their first unread messages.
+fn by_room(
+    session: &mut Session,
+    parts: &[RoomPart],
+    tallies: &[Tally],
+) -> Result<Vec<UnreadFrom>> {
+    let of_rooms = parts.iter().zip(tallies).filter_map(|(part, tally)| {
+        let (first, newest) = tally.ends?;
+        Some((first, part.room, newest, tally))
+    });
+    let mut found: Vec<_> = of_rooms.collect();
+    found.sort_unstable_by_key(|&(first, ..)| first);
+    let ids: Vec<i64> = found.iter().map(|(_, room, ..)| room.0).collect();
+    let mut names = HashMap::new();
+    for row in &session.query("SELECT id, name FROM chat.rooms WHERE id = ANY ($1)", &[&ids])? {
+        names.insert(RoomId(row.get(0)), row.get::<_, &str>(1).parse::<MailboxName>()?);
+    }
+    let unread = found.into_iter().filter_map(|(_, room, newest, tally)| {
+        let from = names.remove(&room)?;
+        Some(UnreadFrom { from, count: tally.count, newest, more: tally.more })
+    });
+    Ok(unread.collect())
 }
 
 fn unread_from(row: &Row) -> Result<UnreadFrom> {

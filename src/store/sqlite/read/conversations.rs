@@ -4,16 +4,17 @@ use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::model::{CursorName, MailboxId, MailboxName, MessageId, UserId};
+use crate::model::{CursorName, MailboxId, MailboxName, MessageId, RoomId, UserId};
 use crate::store::sqlite::mailboxes::{Mailboxes, Merged, Part};
 use crate::store::sqlite::operation::{Query, ReadContext};
 use crate::store::sqlite::operations::{cursors, users};
 use crate::store::sqlite::projection::delivery_cursor::{self, DeliveryCursor, Direction};
-use crate::store::sqlite::read::pages::{count_by_sender, messages_with, visit_in_room};
+use crate::store::sqlite::read::pages::{count_by_sender, count_in_rooms, messages_with};
 use crate::store::sqlite::{marks, rooms};
 use crate::store::types::conversations::{
     CONVERSATION_MESSAGES_MAX, Candidates, Conversation, Conversations, ListConversations, Newest,
 };
+use crate::store::types::counting::Tally;
 use crate::store::types::marks::Marks;
 use crate::store::types::rooms::{Wanted, may_read};
 
@@ -119,19 +120,14 @@ impl Counted {
         let Some(name) = users::name_of(connection, reader)? else {
             return Ok(Self { floor, marks, by_user, by_room });
         };
-        for part in may_read(&mailboxes.memberships, Wanted::Incoming { muted: false }) {
-            let room = MailboxId::from(part.room);
-            if !page.iter().any(|(mailbox, _)| *mailbox == room) {
-                continue;
-            }
-            let unread = (floor.max(marks.upto(room)), mailboxes.of_room(part));
-            let (mut count, mut mentions) = (0, 0);
-            let more =
-                visit_in_room(connection, (reader, &name), unread, true, |_, is_mention| {
-                    (count, mentions) = (count + 1, mentions + usize::from(is_mention));
-                })?;
-            by_room.insert(room, (count, more && count > 0, mentions));
-        }
+        let mut parts = may_read(&mailboxes.memberships, Wanted::Incoming { muted: false });
+        parts.retain(|part| page.iter().any(|(mailbox, _)| *mailbox == part.room.into()));
+        let rooms: Vec<MailboxId> = parts.iter().map(|part| part.room.into()).collect();
+        let begin = |room: RoomId| floor.max(marks.upto(room.into()));
+        let parts = parts.into_iter().map(|part| (begin(part.room), mailboxes.of_room(part)));
+        let parts: Vec<_> = parts.collect();
+        let tallies = count_in_rooms(connection, (reader, &name), &parts, true)?;
+        by_room.extend(rooms.into_iter().zip(tallies.iter().map(Tally::figures)));
         Ok(Self { floor, marks, by_user, by_room })
     }
 

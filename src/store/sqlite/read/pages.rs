@@ -6,8 +6,8 @@ use std::ops::ControlFlow;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 
 use crate::model::{
-    Body, CursorName, Filter, MailboxId, MailboxName, Message, MessageId, RoomName, Timestamp,
-    UserId, UserName, mentions,
+    Body, CursorName, Filter, MailboxId, MailboxName, Message, MessageId, RoomId, RoomName,
+    Timestamp, UserId, UserName, mentions,
 };
 use crate::store::sqlite::mailboxes::{Mailboxes, Merged, Next, Part};
 use crate::store::sqlite::operation::{Query, ReadContext};
@@ -16,13 +16,14 @@ use crate::store::sqlite::projection::delivery_cursor::{self, DeliveryCursor, Di
 use crate::store::sqlite::rooms::{self, is_read_in_room};
 use crate::store::sqlite::row::{details, not_a_value};
 use crate::store::sqlite::{marks, message_log};
+use crate::store::types::counting::{Tally, count_in_turns};
 use crate::store::types::marks::Marks;
 use crate::store::types::messages::{
     CountUnread, FILTERED_MESSAGES_MAX, FindStart, Page, PageBounds, PageStart, ReadPage,
     ReadThread, Start, StreamStart, ThreadStart, UnreadFrom,
 };
 use crate::store::types::rooms::{
-    Actor, LiveRooms, Membership, ROOM_UNREAD_MAX, Unreadable, Wanted, may_read, readable,
+    Actor, LiveRooms, Membership, Unreadable, Wanted, may_read, readable,
 };
 
 impl Query for ReadPage {
@@ -263,13 +264,18 @@ impl Query for CountUnread {
         let in_memtable = mailboxes.take_own();
         let mut counted = count_by_sender(connection, reader, (seen, &marks), in_memtable)?;
         let Some(name) = users::name_of(connection, reader)? else { return Ok(counted) };
+        let parts = may_read(&mailboxes.memberships, Wanted::Incoming { muted: false });
+        let rooms: Vec<RoomId> = parts.iter().map(|part| part.room).collect();
+        let begin = |room: RoomId| seen.max(marks.upto(room.into()));
+        let parts = parts.into_iter().map(|part| (begin(part.room), mailboxes.of_room(part)));
+        let tallies =
+            count_in_rooms(connection, (reader, &name), &parts.collect::<Vec<_>>(), false)?;
         let mut of_rooms = Vec::new();
-        for part in may_read(&mailboxes.memberships, Wanted::Incoming { muted: false }) {
-            let room = part.room;
-            let seen = seen.max(marks.upto(room.into()));
-            let part = mailboxes.of_room(part);
-            let Some(room) = rooms::name_of(connection, room)? else { continue };
-            of_rooms.extend(count_in_room(connection, (reader, &name), seen, (room, part))?);
+        for (room, tally) in rooms.into_iter().zip(tallies) {
+            let Some((first, newest)) = tally.ends else { continue };
+            let Some(from) = rooms::name_of(connection, room)? else { continue };
+            let Tally { count, more, .. } = tally;
+            of_rooms.push((first, UnreadFrom { from: from.into(), count, newest, more }));
         }
         of_rooms.sort_unstable_by_key(|&(first, _)| first);
         counted.extend(of_rooms.into_iter().map(|(_, unread)| unread));
@@ -333,56 +339,40 @@ pub(super) fn count_by_sender(
     Ok(found)
 }
 
-/// Counts the messages of others in a room after `seen`. The answer also has the first of them; it
-/// is `None` if there are none.
-fn count_in_room(
-    connection: &Connection,
-    who: (UserId, &UserName),
-    seen: MessageId,
-    (room, part): (RoomName, Part),
-) -> rusqlite::Result<Option<(MessageId, UnreadFrom)>> {
-    let mut counted = None::<(MessageId, UnreadFrom)>;
-    let more = visit_in_room(connection, who, (seen, part), false, |id, _| match &mut counted {
-        Some((_, unread)) => (unread.count, unread.newest) = (unread.count + 1, id),
-        None => {
-            let from = room.clone().into();
-            counted = Some((id, UnreadFrom { from, count: 1, newest: id, more: false }));
-        }
-    })?;
-    if let Some((_, unread)) = &mut counted {
-        unread.more = more;
-    }
-    Ok(counted)
-}
-
-/// Calls `count` for the messages of others in a room after `seen`, and says of each whether it
-/// mentions the reader, if that is wanted. Returns whether it has stopped before the end.
-pub(super) fn visit_in_room(
+/// Counts the messages of others in parts of rooms, each after an id. Mentions are counted only if
+/// that is wanted, because they are in the texts.
+pub(super) fn count_in_rooms(
     connection: &Connection,
     (reader, name): (UserId, &UserName),
-    (seen, part): (MessageId, Part),
+    parts: &[(MessageId, Part)],
     wants_mentions: bool,
-    mut count: impl FnMut(MessageId, bool),
-) -> rusqlite::Result<bool> {
-    let mut merged = Merged::begin(connection, Direction::After(seen), vec![part])?;
+) -> rusqlite::Result<Vec<Tally>> {
     let mut find = connection.prepare_cached(
         "SELECT sender_id, CASE WHEN ?2 THEN body ELSE '' END FROM messages WHERE id = ?1",
     )?;
-    let mut looked_at = 0;
-    while let Some(Next { id, only_mentions }) = merged.next()? {
-        if looked_at >= ROOM_UNREAD_MAX {
-            return Ok(true);
+    count_in_turns(parts.len(), |open, max, tallies| {
+        for &room in open {
+            let (tally, (seen, part)) = (&mut tallies[room], &parts[room]);
+            let direction = Direction::After(tally.upto.unwrap_or(*seen));
+            let mut merged = Merged::begin(connection, direction, vec![part.clone()])?;
+            let end = tally.looked_at + max;
+            tally.more = loop {
+                let Some(Next { id, only_mentions }) = merged.next()? else { break false };
+                if tally.looked_at >= end {
+                    break true;
+                }
+                tally.look_at(id);
+                let wants_body = only_mentions || wants_mentions;
+                let mut rows = find.query(params![id.0, wants_body])?;
+                let Some(row) = rows.next()? else { continue };
+                let is_mention = wants_body && mentions(row.get_ref(1)?.as_str()?, name);
+                if UserId(row.get(0)?) != reader && (is_mention || !only_mentions) {
+                    tally.add(id, is_mention);
+                }
+            };
         }
-        looked_at += 1;
-        let wants_body = only_mentions || wants_mentions;
-        let mut rows = find.query(params![id.0, wants_body])?;
-        let Some(row) = rows.next()? else { continue };
-        let is_mention = wants_body && mentions(row.get_ref(1)?.as_str()?, name);
-        if UserId(row.get(0)?) != reader && (is_mention || !only_mentions) {
-            count(id, is_mention);
-        }
-    }
-    Ok(false)
+        Ok(())
+    })
 }
 
 /// The messages with these ids, in this order, as far as they fit. Also whether others are left.
