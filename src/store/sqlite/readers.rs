@@ -12,7 +12,7 @@ use scheduled_thread_pool::ScheduledThreadPool;
 use crate::store::error::{OpenError, StoreError};
 use crate::store::metrics::Metrics;
 use crate::store::scheduler::reader_pool::ReaderPool;
-use crate::store::sqlite::connection::{LOCK_WAIT, PRAGMAS};
+use crate::store::sqlite::connection::{LOCK_WAIT, configure};
 use crate::store::sqlite::file::DatabaseFile;
 use crate::store::sqlite::operation::{Query, ReadContext};
 use crate::store::sqlite::projection::memtable::Memtable;
@@ -62,7 +62,7 @@ fn open_pool(
     let manager =
         SqliteConnectionManager::file(file.path()).with_flags(flags).with_init(|connection| {
             connection.busy_timeout(LOCK_WAIT)?;
-            connection.execute_batch(PRAGMAS)?;
+            configure(connection)?;
             connection.pragma_update(None, "query_only", true)
         });
     Pool::builder()

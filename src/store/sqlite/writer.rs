@@ -26,7 +26,7 @@ use crate::store::error::{OpenError, StoreError};
 use crate::store::metrics::{CheckpointMode, Metrics};
 use crate::store::scheduler::group_commit::{self, GroupCommit};
 use crate::store::scheduler::writer_thread::{WRITE_QUEUE_OPERATIONS_MAX, WriterThread};
-use crate::store::sqlite::connection::{LOCK_WAIT, PRAGMAS};
+use crate::store::sqlite::connection::{LOCK_WAIT, configure};
 use crate::store::sqlite::file::DatabaseFile;
 use crate::store::sqlite::migrations;
 use crate::store::sqlite::operation::Apply;
@@ -162,7 +162,7 @@ fn open_connection(file: &DatabaseFile) -> Result<Connection, OpenError> {
     let keep_wal = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
     connection.set_db_config(keep_wal, true).map_err(failed)?;
     migrations::apply(&mut connection, path)?;
-    connection.execute_batch(PRAGMAS).map_err(failed)?;
+    configure(&connection).map_err(failed)?;
     connection.execute_batch(WRITER_PRAGMAS).map_err(failed)?;
     begin_generation(&mut connection, file)?;
     connection.set_db_config(keep_wal, false).map_err(failed)?;

@@ -15,7 +15,7 @@ use rusqlite::{Connection, OpenFlags};
 use rustix::fs::{Access, access};
 
 use crate::store::error::{NoInput, OpenError};
-use crate::store::sqlite::connection::{LOCK_WAIT, PRAGMAS};
+use crate::store::sqlite::connection::{LOCK_WAIT, configure};
 use crate::store::sqlite::copy::{Copy, Draft, OnProgress};
 use crate::store::sqlite::header;
 use crate::store::sqlite::opening::{self, Look};
@@ -68,7 +68,7 @@ impl OfflineDatabase {
             if is_locked { open_locked(&path, look) } else { opening::view(&path, look) };
         let connection = connection.map_err(failed)?;
         connection.busy_timeout(LOCK_WAIT).map_err(failed)?;
-        connection.execute_batch(PRAGMAS).map_err(failed)?;
+        configure(&connection).map_err(failed)?;
         // Copying and checking may take the extra time.
         connection.pragma_update(None, "cell_size_check", true).map_err(failed)?;
         connection.pragma_update(None, "query_only", true).map_err(failed)?;

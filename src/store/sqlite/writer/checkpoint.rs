@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::store::error::{Fatal, StoreError};
 use crate::store::metrics::{CheckpointMode, Metrics};
-use crate::store::sqlite::connection::PRAGMAS;
+use crate::store::sqlite::connection::configure;
 use crate::store::sqlite::file::DatabaseFile;
 use crate::store::sqlite::file_guard::{WAL_FRAME_HEADER_BYTES, WAL_HEADER_BYTES};
 
@@ -87,7 +87,7 @@ impl Checkpointer {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(file.path(), flags)?;
         connection.busy_timeout(Duration::ZERO)?;
-        connection.execute_batch(PRAGMAS)?;
+        configure(&connection)?;
         // SQLite opens the WAL at the first read.
         connection.query_row("SELECT count(*) FROM meta", [], |_| Ok(()))?;
         Ok(Self { connection, database: file.database(), metrics })
