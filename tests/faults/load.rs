@@ -12,6 +12,8 @@ pub const PIPELINE: usize = 16;
 pub struct Client {
     /// Its place among the clients.
     pub number: usize,
+    /// The users or rooms to which it sends, in turns.
+    pub to: &'static [&'static str],
     /// It repeats a message without an answer. Without a key it cannot.
     pub has_keys: bool,
     /// The number of its messages.
@@ -32,9 +34,16 @@ pub struct Client {
 impl Client {
     /// The clients. Every second one of a mixed load has no keys.
     pub fn all(is_mixed: bool) -> Vec<Self> {
-        let client =
-            |number| Self { number, has_keys: !is_mixed || number % 2 == 0, ..Self::default() };
+        let client = |number| Self {
+            has_keys: !is_mixed || number % 2 == 0,
+            ..Self::to(number, &["neko", "robo", "ivy", "vanessa"])
+        };
         (0..CLIENTS).map(client).collect()
+    }
+
+    /// A client with keys.
+    pub fn to(number: usize, to: &'static [&'static str]) -> Self {
+        Self { number, to, has_keys: true, ..Self::default() }
     }
 
     /// A new message, which is unanswered.
@@ -47,7 +56,7 @@ impl Client {
     /// The request for a message.
     pub fn post(&self, token: &str, message: usize) -> String {
         let name = name(self.number, message);
-        let to = ["neko", "robo", "ivy", "vanessa"][message % 4];
+        let to = self.to[message % self.to.len()];
         let key = if self.has_keys { format!(r#""key": "{name}", "#) } else { String::new() };
         let text = text(&name);
         format!(r#"post {token} {{"to": ["{to}"], {key}"body": "{text}"}}"#)

@@ -1,9 +1,12 @@
 //! Acknowledged is durable, exactly once. The server is killed, or the power of its disk cut, at
 //! random moments under the load of several clients. They continue with the same keys each time.
+//! Meanwhile a user joins and leaves a room, and another one marks it as read.
 //!
 //! The short version runs with the other tests; the long one (`CHAT_TEST_FULL=1`) is that of
 //! docs/reliability.md. The power cuts need root, a loop device, `mkfs.ext4`, `mount` and
 //! `python3`, and say so where they are skipped.
+
+mod members;
 
 use std::io::{BufRead, BufReader, Read, Seek, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -14,6 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use members::{Members, ROOM};
 use rusqlite::{Connection, OpenFlags};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -34,6 +38,8 @@ const STOP_WAIT: Duration = Duration::from_secs(10);
 const ASKED_AGAIN_OF: usize = 31;
 /// Each round ends with a check of the database; after so many rounds a new database replaces it.
 const ROUNDS_OF_A_DATABASE: usize = 20;
+/// To whom the clients send.
+const RECIPIENTS: [&str; 5] = ["neko", "robo", "ivy", "vanessa", ROOM];
 
 #[test]
 fn nothing_acknowledged_is_lost_or_doubled_by_kills_at_random_moments() {
@@ -157,8 +163,11 @@ fn end_by_power_cut(disk: &Disk, session: &mut Session, random: &mut Random) {
 struct Session {
     database: PathBuf,
     environment: Vec<(String, String)>,
+    /// Of the user who sends everything and owns the room.
     tokens: Vec<String>,
+    /// The last one posts to the room while a guest comes and goes.
     clients: Vec<Client>,
+    members: Option<Members>,
 }
 
 /// Which acknowledgements count.
@@ -186,11 +195,15 @@ impl Session {
     /// A new database, and a session in it for every client.
     fn begin(database: PathBuf, environment: &[(String, String)]) -> Self {
         let environment = environment.to_vec();
-        let clients = Client::all(false);
-        let mut session = Self { database, environment, tokens: Vec::new(), clients };
+        let mut clients: Vec<_> =
+            (0..CLIENTS).map(|number| Client::to(number, &RECIPIENTS)).collect();
+        clients.push(Client::to(CLIENTS, &[ROOM]));
+        let (tokens, members) = (Vec::new(), None);
+        let mut session = Self { database, environment, tokens, clients, members };
         let server = session.serve();
         let mut wire = Wire::connect(server.address);
-        session.tokens = (0..CLIENTS).map(|_| wire.log_in("paff")).collect();
+        session.tokens = session.clients.iter().map(|_| wire.log_in("paff")).collect();
+        session.members = Some(Members::begin(&mut wire, &session.tokens[0]));
         session
     }
 
@@ -251,10 +264,15 @@ impl Session {
             }
             answers == Answers::AllCount || earlier < enough
         };
+        let (clients, posters) = self.clients.split_at_mut(CLIENTS);
         thread::scope(|scope| {
-            for (number, client) in self.clients.iter_mut().enumerate() {
-                let (token, acknowledged) = (&self.tokens[number], &acknowledged);
+            for (client, token) in clients.iter_mut().zip(&self.tokens) {
+                let acknowledged = &acknowledged;
                 scope.spawn(move || send(client, token, address, acknowledged));
+            }
+            for (poster, members) in posters.iter_mut().zip(&mut self.members) {
+                let (owner, acknowledged) = (&self.tokens[CLIENTS], &acknowledged);
+                scope.spawn(move || members.come_and_go(poster, owner, address, acknowledged));
             }
         });
     }
@@ -279,6 +297,7 @@ impl Session {
         let lost = judge(&self.clients, rows.unwrap().map(Result::unwrap));
         if lost == 0 {
             self.ask_again(&server);
+            self.members.iter().for_each(|members| members.check(server.address, &database));
         }
         lost
     }
