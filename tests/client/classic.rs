@@ -81,6 +81,31 @@ fn transcript_of_inbox() {
     );
 }
 
+/// A message of a room has its sender, because it stands under the name of the room.
+#[test]
+fn session_in_a_room() {
+    let server = Server::start();
+    let mut wire = server.connect();
+    let (paff, neko) = (wire.log_in("paff"), wire.log_in("neko"));
+    wire.done(format!(r##"room_create {paff} {{"room": "#build"}}"##));
+    wire.done(format!(r##"room_join {neko} {{"room": "#build"}}"##));
+    let home = Home::new(server.address());
+    assert_eq!(
+        session(&home, &[], "auth paff cytus\nsend #build done\nsend #ops hai\n"),
+        "Command :username paff logged in, token <token 1>\n\
+         Command <token 1>:message sent to #build\n\
+         Command <token 1>:Error, User Tidak Ditemukan\n\
+         Command <token 1>:"
+    );
+    assert_eq!(
+        session(&home, &[], "auth neko cytus\ninbox\ninbox\n"),
+        "Command :username neko logged in, token <token 1>\n\
+         Command <token 1>:{\"#build\": [{\"msg\": \"done\", \"from\": \"paff\"}]}\n\
+         Command <token 1>:{}\n\
+         Command <token 1>:"
+    );
+}
+
 #[test]
 fn transcript_of_list_and_logout() {
     let server = Server::start();

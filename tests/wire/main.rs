@@ -51,6 +51,7 @@ mod real_clients;
 mod receipts;
 mod reload;
 mod restart;
+mod room_races;
 mod rooms;
 mod search;
 mod seed_wire;

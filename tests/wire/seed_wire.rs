@@ -73,6 +73,49 @@ fn requests_of_the_seed_client_are_answered_to_the_byte() {
     }
 }
 
+/// A client that knows no rooms uses one: the name of the room is a recipient and a group of the
+/// inbox.
+#[test]
+fn session_of_the_seed_works_in_a_room() {
+    let server = Server::start();
+    let mut wire = server.connect();
+    let owner = wire.log_in("ivy");
+    wire.done(format!(r##"room_create {owner} {{"room": "#build"}}"##));
+    wire.done(format!(r##"room_create {owner} {{"room": "#ops", "private": true}}"##));
+    let mut client = SeedClient::connect(&server, 64);
+    let mut log_in = |user: &str| -> String {
+        let token = client.ask(&format!("auth {user} cytus \r\n"))["tokenid"].take();
+        let token = token.as_str().unwrap().to_owned();
+        wire.done(format!(r##"room_join {token} {{"room": "#build"}}"##));
+        token
+    };
+    let (paff, neko) = (log_in("paff"), log_in("neko"));
+    let sent = json!({"status": "OK", "message": "Message Sent"});
+    for (from, to, text) in
+        [(&paff, "#build", "done \u{1f431}"), (&paff, "neko", "hai"), (&neko, "#build", "thanks")]
+    {
+        assert_eq!(client.ask(&format!("send {from} {to}  {text} \r\n")), sent);
+    }
+    for name in ["#ops", "#nowhere"] {
+        let refused = client.ask(&format!("send {paff} {name}  hai \r\n"));
+        assert_eq!(refused["message"], "User Tidak Ditemukan");
+    }
+    let of_neko = json!({
+        "#build": [{"msg": "done \u{1f431}", "from": "paff"}], "paff": [{"msg": "hai"}]
+    });
+    for (token, messages) in [
+        (&neko, of_neko),
+        (&neko, json!({})),
+        (&paff, json!({"#build": [{"msg": "thanks", "from": "neko"}]})),
+    ] {
+        let inbox = client.ask(&format!("inbox {token} \r\n"));
+        assert_eq!(inbox, json!({"status": "OK", "messages": messages}));
+    }
+    let list = client.ask(&format!("list {neko} \r\n"));
+    assert_eq!(list["messages"], "List user: ivy,paff,neko");
+    assert_eq!(client.ask(&format!("logout {neko} \r\n"))["messages"], "Logout berhasil");
+}
+
 #[test]
 fn refusals_have_the_messages_of_the_seed_and_a_code() {
     let server = Server::start();
