@@ -65,6 +65,7 @@ pub mod postgres;
 pub mod prompt;
 pub mod refusal;
 pub mod room;
+pub mod scheduled;
 pub mod serve;
 pub mod server;
 pub mod server_help;
@@ -225,6 +226,7 @@ mod tests {
             client_help::TEXTS,
             configuration::TEXTS,
             expectation::TEXTS,
+            scheduled::TEXTS,
             token::TEXTS,
             init::TEXTS,
             command_line::TEXTS,

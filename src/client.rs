@@ -153,6 +153,7 @@ fn dispatch(
             let done = command::ask::run(arguments, timeout, view, link, out);
             return end(done, link);
         }
+        Command::Scheduled(arguments) => command::scheduled::run(&arguments, view, link, out),
         Command::Expect(arguments) => command::expect::run(arguments, view, link, out),
         Command::Report(arguments) => command::report::run(&arguments, view, link, out),
         Command::Mcp => command::mcp::run(link, out),

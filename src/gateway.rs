@@ -6,6 +6,7 @@ mod api;
 mod body;
 mod call;
 mod cookie;
+mod delay;
 mod encoded_word;
 mod expect;
 mod fields;

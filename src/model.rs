@@ -355,6 +355,12 @@ fn check_length(text: &str, max: usize) -> Result<(), Invalid> {
     }
 }
 
+/// The number of a scheduled message. It is no message yet: that gets its own id when it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
+pub struct ScheduledId(pub i64);
+
 /// The id of a message, which is its position in the message log. Ids rise in commit order and are
 /// never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -436,7 +442,7 @@ impl Serialize for Message {
         }
         fields.serialize_field("body", body)?;
         if let Some(details) = details {
-            let Details { title, priority, tags, click, reply_to } = &**details;
+            let Details { title, priority, tags, click, reply_to, due_at } = &**details;
             if let Some(title) = title {
                 fields.serialize_field("title", title)?;
             }
@@ -451,6 +457,9 @@ impl Serialize for Message {
             }
             if let Some(reply_to) = reply_to {
                 fields.serialize_field("reply_to", reply_to)?;
+            }
+            if let Some(due_at) = due_at {
+                fields.serialize_field("due_at", due_at)?;
             }
         }
         fields.end()
@@ -478,6 +487,8 @@ struct MessageFields {
     click: Option<Click>,
     #[serde(default)]
     reply_to: Option<MessageId>,
+    #[serde(default)]
+    due_at: Option<Timestamp>,
 }
 
 impl TryFrom<MessageFields> for Message {
@@ -487,8 +498,8 @@ impl TryFrom<MessageFields> for Message {
         let MessageFields { id, at, from, to, room, body, .. } = fields;
         let to = to.map(MailboxName::User).or(room.map(MailboxName::Room));
         let to = to.ok_or("a message has a field to or room")?;
-        let MessageFields { title, priority, tags, click, reply_to, .. } = fields;
-        let details = Details { title, priority, tags, click, reply_to };
+        let MessageFields { title, priority, tags, click, reply_to, due_at, .. } = fields;
+        let details = Details { title, priority, tags, click, reply_to, due_at };
         Ok(Self { id, at, from, to, body, details: details.if_any() })
     }
 }

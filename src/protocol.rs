@@ -19,6 +19,7 @@ pub mod proxy;
 pub mod refusal;
 pub mod reply;
 pub mod rooms;
+pub mod scheduled;
 #[cfg(feature = "http")]
 pub mod schema;
 pub mod standing;

@@ -19,6 +19,7 @@ mod presence;
 mod receipts;
 mod responder;
 mod rooms;
+mod scheduled;
 mod seed;
 mod sessions;
 mod stream;
@@ -281,6 +282,9 @@ impl Service {
             Ok(Action::Post(post)) if post.to.is_empty() => {
                 self.post_to_target(session, post, responder);
             }
+            Ok(Action::Post(post)) if post.when.is_some() => {
+                self.schedule(session, post, responder);
+            }
             Ok(Action::Post(post)) => {
                 self.post(session, post, responder);
                 return Concurrency::Overlapping;
@@ -307,6 +311,8 @@ impl Service {
             Ok(Action::Expect(expect)) => self.expect(session, expect, responder),
             Ok(Action::Expectations) => self.list_expectations(session, responder),
             Ok(Action::Report(report)) => self.report(session, report, responder),
+            Ok(Action::Scheduled(list)) => self.list_scheduled(session, list, responder),
+            Ok(Action::Cancel(cancel)) => self.cancel_scheduled(session, cancel, responder),
             Ok(Action::TokenCreate(create)) => self.create_token(session, *create, responder),
             Ok(Action::Tokens) => self.list_tokens(session, responder),
             Ok(Action::TokenRevoke(revoke)) => self.revoke_tokens(session, revoke, responder),

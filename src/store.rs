@@ -55,6 +55,7 @@ pub use types::receipts::{
     AWAITED_READERS_MAX, FindRead, FoundRead, ListReceipts, Receipts, ReceiptsRefused,
 };
 pub use types::rooms::*;
+pub use types::scheduled::*;
 pub use types::search::{
     ReadAround, SEARCHED_ROWS_MAX, SEARCHED_TEXTS_MAX, Search, SearchPage, Searched,
 };

@@ -306,6 +306,18 @@ pub const HELP: &Help = &[
         "Run this command for each message, with the message as JSON on its standard input, and CHAT_ID and CHAT_FROM in its environment, and CHAT_ROOM if it is to a room. Takes the rest of the command line. No shell is involved",
         "Jalankan ini untuk setiap pesan, dengan pesannya sebagai JSON di standard input, dan CHAT_ID serta CHAT_FROM di environment, juga CHAT_ROOM untuk pesan ke ruang. Mengambil seluruh sisa baris perintah. Tanpa shell",
     ),
+    // scheduled
+    (
+        "Show what is sent later, the next first; exit code 1 if there is nothing",
+        "Tampilkan yang dikirim nanti, yang terdekat dulu; kode keluar 1 jika tidak ada",
+    ),
+    ("Cancel a message that is sent later", "Batalkan pesan yang dikirim nanti"),
+    ("Which one; `scheduled` shows them", "Yang mana; `scheduled` menampilkannya"),
+    (
+        "Send it later, at the next 17:00 or at '2026-12-01 09:00' by the clock of this machine, or at a time with an offset, as RFC 3339 has it. The server sends it",
+        "Kirim nanti, pada 17:00 berikutnya atau pada '2026-12-01 09:00' menurut jam mesin ini, atau pada waktu dengan offset seperti RFC 3339. Server yang mengirimnya",
+    ),
+    ("Send it later: in 30m, 2h, 1d", "Kirim nanti: dalam 30m, 2h, 1d"),
     // expect, report
     (
         "Have the server tell a user if you do not report",
@@ -616,6 +628,7 @@ Examples:
   tail -f log | chat-cli send neko --lines   each line a message, as it arrives
   chat-cli send neko --lines --id night-7 -F report.txt
                                              run it twice: each line is sent once
+  chat-cli send --at 17:00 neko time to go   later: `chat-cli scheduled` shows it
   chat-cli send --done neko -- make -j8      neko learns how make ended, with its last lines
   chat-cli send --done-pid 1234 neko         the same of a process that runs already
   chat-cli send --wait-read 60s neko hai     ends with 0 once neko has read it, after 60 s with 1
@@ -642,6 +655,7 @@ Contoh:
   tail -f log | chat-cli send neko --lines   setiap baris satu pesan, begitu datang
   chat-cli send neko --lines --id malam-7 -F laporan.txt
                                              dijalankan dua kali: tiap baris terkirim sekali
+  chat-cli send --at 17:00 neko ayo pulang   nanti: `chat-cli scheduled` menampilkannya
   chat-cli send --done neko -- make -j8      neko tahu bagaimana make berakhir, dan baris akhirnya
   chat-cli send --done-pid 1234 neko         sama, untuk proses yang sudah berjalan
   chat-cli send --wait-read 60s neko hai     0 begitu neko membacanya, 1 setelah 60 detik
@@ -888,6 +902,26 @@ Contoh:
       ditangani dua kali, jika program ini dimatikan di antaranya; CHAT_ID-nya tetap sama.
   chat-cli watch --as worker --dead          pesan yang tidak bisa ditangani
   chat-cli watch --as worker --dead --clear  tampilkan, lalu lupakan",
+    }
+    scheduled_examples {
+        en: "\
+A message is sent once, also when the server was down at its time; then it says that it came late.
+If you may no longer send it then, you get it back with the reason.
+
+Examples:
+  chat-cli send --at 17:00 neko 'time to go'
+  chat-cli send --in 2h '#build' 'the freeze is over'
+  chat-cli scheduled                    number, time, recipients and text of each
+  chat-cli scheduled cancel 12",
+        id: "\
+Pesan dikirim satu kali, juga ketika server mati pada waktunya; lalu pesannya berkata terlambat. Jika
+saat itu kamu tidak boleh lagi mengirimnya, pesannya kembali kepadamu dengan alasannya.
+
+Contoh:
+  chat-cli send --at 17:00 neko 'saatnya pulang'
+  chat-cli send --in 2h '#build' 'freeze sudah selesai'
+  chat-cli scheduled                    nomor, waktu, penerima, dan teks masing-masing
+  chat-cli scheduled cancel 12",
     }
     expect_examples {
         en: "\

@@ -175,6 +175,8 @@ who                    who is connected now, since when, and what they do
 status [TEXT]          say what you do; `-` ends that; --invisible, --visible
 send USER TEXT         send a message, exactly once; several: USER,USER
 send #ROOM TEXT        send it to a room
+later WHEN USER TEXT   send it later: at 17:00, or in 2h
+scheduled [cancel ID]  what is sent later; or send it not
 room list              the rooms you can see; `room help` has all: create, join…
 to USER                send text without a verb to USER; `to` alone ends that
 reply TEXT             answer the last sender, or the room
@@ -208,6 +210,8 @@ who                    siapa yang tersambung, sejak kapan, sedang apa
 status [TEXT]          katakan sedang apa; `-` menghapus; --invisible, --visible
 send USER TEXT         kirim pesan, tepat satu kali; beberapa: USER,USER
 send #RUANG TEXT       kirim ke sebuah ruang
+later KAPAN USER TEXT  kirim nanti: pada 17:00, atau dalam 2h
+scheduled [cancel ID]  yang dikirim nanti; atau batalkan
 room list              ruang yang kamu lihat; `room help`: create, join, …
 to USER                ketikan tanpa verb dikirim ke USER; `to` mengakhirinya
 reply TEXT             balas siapa yang terakhir menulis, atau ruangnya

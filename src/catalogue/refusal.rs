@@ -74,6 +74,10 @@ texts! {
     }
     room_archived { en: "the room is archived", id: "ruang itu sudah diarsipkan" }
     too_many_rooms { en: "there are too many rooms", id: "ruangnya terlalu banyak" }
+    unknown_scheduled {
+        en: "there is no such scheduled message",
+        id: "pesan terjadwal itu tidak ada",
+    }
     unknown_expectation {
         en: "there is no such expectation",
         id: "tidak ada harapan laporan seperti itu",

@@ -4,6 +4,7 @@
 #![allow(missing_docs)]
 
 mod commands;
+mod moment;
 mod rooms;
 mod values;
 
@@ -20,9 +21,11 @@ pub use commands::{
     AckArguments, AskArguments, AuthArguments, ConfigArguments, ConfigCommand, ConfigInitArguments,
     ConversationsArguments, ExpectArguments, ExpectCommand, FilterArguments, HistoryArguments,
     InboxArguments, ReceiptsArguments, ReplyArguments, ReportArguments, RevokeArguments,
-    SearchArguments, SendArguments, StatusArguments, TokenArguments, TokenCommand,
-    TokenCreateArguments, TokenRevokeArguments, TrustArguments, WatchArguments,
+    ScheduledArguments, ScheduledCommand, SearchArguments, SendArguments, StatusArguments,
+    TokenArguments, TokenCommand, TokenCreateArguments, TokenRevokeArguments, TrustArguments,
+    WatchArguments,
 };
+pub use moment::{parse_at, parse_in};
 pub use rooms::{RoomArguments, RoomCommand, RoomCreateArguments, RoomSetArguments};
 pub use values::{ReceiptsOf, Since, parse_choice, parse_timeout, parse_user};
 
@@ -128,6 +131,8 @@ pub enum Command {
     Watch(WatchArguments),
     /// Send a message, wait for the answer and print it
     Ask(AskArguments),
+    /// Show what is sent later, the next first; exit code 1 if there is nothing
+    Scheduled(ScheduledArguments),
     /// Have the server tell a user if you do not report
     Expect(ExpectArguments),
     /// Report what is expected

@@ -19,6 +19,7 @@ pub mod reply;
 pub mod report;
 pub mod revoke;
 pub mod room;
+pub mod scheduled;
 pub mod search;
 pub mod send;
 pub mod sessions;

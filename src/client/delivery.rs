@@ -12,9 +12,9 @@ use super::link::Link;
 use super::verbs;
 use crate::catalogue::client;
 use crate::model::{Body, Details, MailboxName, Token};
-use crate::protocol::arguments::{Key, Post};
+use crate::protocol::arguments::{Key, Post, When};
 use crate::protocol::refusal::Code;
-use crate::protocol::reply::Posted;
+use crate::protocol::reply::{PostReply, Posted};
 use crate::terminal::reason::of_invalid;
 
 /// The least time for one attempt, however little of the total is left.
@@ -77,17 +77,59 @@ pub fn deliver(
     text: &Text,
     key: &Key,
 ) -> Result<Posted, Failure> {
-    let deadline = Instant::now() + link.timeout();
     let sent = Sent { to, is_answer: text.is_answer() };
+    repeat(link, sent, key, |link, deadline| {
+        let posted = verbs::post(link, token, post(to, text, key, None), deadline)?;
+        check(posted, link, sent)
+    })
+}
+
+/// Schedules one message, as [`deliver`] sends it. A message that was scheduled under this key
+/// before may be sent already.
+///
+/// # Errors
+/// As [`deliver`].
+pub fn schedule(
+    link: &mut Link,
+    token: Token,
+    to: &[MailboxName],
+    text: &Text,
+    (when, key): (When, &Key),
+) -> Result<PostReply, Failure> {
+    let sent = Sent { to, is_answer: text.is_answer() };
+    repeat(link, sent, key, |link, deadline| {
+        let post = post(to, text, key, Some(when));
+        match verbs::schedule(link, token, post, deadline)? {
+            PostReply::Posted(posted) => check(posted, link, sent).map(PostReply::Posted),
+            later @ PostReply::Later(_) => Ok(later),
+        }
+    })
+}
+
+fn post(to: &[MailboxName], text: &Text, key: &Key, when: Option<When>) -> Post {
+    let Text { body, details } = text.clone();
+    Post { to: to.into(), body, key: Some(key.clone()), details, when }
+}
+
+/// Makes attempts until one succeeds, or none can.
+fn repeat<T>(
+    link: &mut Link,
+    sent: Sent<'_>,
+    key: &Key,
+    mut attempt: impl FnMut(&mut Link, Instant) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let deadline = Instant::now() + link.timeout();
     let mut pause = PAUSE_FIRST;
     let mut attempts = Attempts::default();
     loop {
-        let Text { body, details } = text.clone();
-        let post = Post { to: to.into(), body, key: Some(key.clone()), details };
-        let failure = match try_once(link, token, post, sent, attempt_deadline(deadline)) {
-            Ok(posted) => return Ok(posted),
+        let failure = match attempt(link, attempt_deadline(deadline)) {
+            Ok(answer) => return Ok(answer),
             Err(failure) => failure,
         };
+        if matches!(&failure, Failure::Refused(refused) if !fits_post(refused, sent)) {
+            // This connection is out of step: the next answer would not fit its request either.
+            link.hang_up();
+        }
         let retries = attempts.should_retry(&failure, sent);
         if !retries || Instant::now() + pause + ATTEMPT_WORTH >= deadline {
             return Err(attempts.give_up(failure, link, sent, key));
@@ -105,25 +147,11 @@ struct Sent<'a> {
     is_answer: bool,
 }
 
-/// Sends one request. An answer about other recipients is a failure.
-fn try_once(
-    link: &mut Link,
-    token: Token,
-    post: Post,
-    sent: Sent<'_>,
-    deadline: Instant,
-) -> Result<Posted, Failure> {
-    let answer = verbs::post(link, token, post, deadline);
-    match &answer {
-        Ok(posted) if !is_about(posted, sent.to) => {
-            Err(link.not_understood(client::reply_about_others()))
-        }
-        Err(Failure::Refused(refused)) if !fits_post(refused, sent) => {
-            // This connection is out of step: the next answer would not fit its request either.
-            link.hang_up();
-            answer
-        }
-        _ => answer,
+/// An answer about other recipients is a failure.
+fn check(posted: Posted, link: &mut Link, sent: Sent<'_>) -> Result<Posted, Failure> {
+    match is_about(&posted, sent.to) {
+        true => Ok(posted),
+        false => Err(link.not_understood(client::reply_about_others())),
     }
 }
 

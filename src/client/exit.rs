@@ -130,6 +130,7 @@ impl Exit {
             | Code::ReceiptsOff
             | Code::NotYours
             | Code::UnknownExpectation
+            | Code::UnknownScheduled
             | Code::TokenRights
             | Code::TokenExists
             | Code::TooManyTokens => Self::Nothing,

@@ -191,6 +191,7 @@ fn is_repeatable(request: &Request) -> bool {
             | Action::TokenRevoke(_)
             | Action::Passwd(_) => false,
             Action::Post(post) => post.key.is_some(),
+            Action::Cancel(_) => false,
             Action::List
             | Action::Users(_)
             | Action::Logout
@@ -208,6 +209,7 @@ fn is_repeatable(request: &Request) -> bool {
             | Action::Tokens
             | Action::Expect(_)
             | Action::Expectations
+            | Action::Scheduled(_)
             | Action::Report(_) => true,
             Action::Room(action) => is_repeatable_in_room(action),
         },

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::model::{Details, Message, MessageId, Priority, Tag, Tags, UserName};
+use crate::model::{Details, Message, MessageId, Tag, Tags, UserName};
 
 /// The tag of a question.
 const QUESTION: &str = "ask";
@@ -25,8 +25,7 @@ pub fn details(choices: &[Tag]) -> Option<Box<Details>> {
         .collect::<Result<_, _>>()
         .ok()?;
     let tags = Tags::try_from(tags).ok()?;
-    let (title, click, reply_to) = (None, None, None);
-    Details { title, priority: Priority::Default, tags, click, reply_to }.if_any()
+    Details { tags, ..Details::default() }.if_any()
 }
 
 /// Whether the message is a question.

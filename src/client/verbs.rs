@@ -11,7 +11,9 @@ use super::failure::{Failure, NoAnswer, Refused};
 use super::link::Link;
 use super::session::Session;
 use crate::catalogue::client;
-use crate::model::{Body, CursorName, MailboxName, Message, Password, RoomName, Token, UserName};
+use crate::model::{
+    Body, CursorName, MailboxName, Message, Password, RoomName, ScheduledId, Token, UserName,
+};
 use crate::protocol::arguments::{
     Ack, Fetch, FetchFrom, ListConversations, Mark, Passwd, Post, Revoke, Search, USERS_MAX, Users,
 };
@@ -22,12 +24,15 @@ use crate::protocol::people::{
 };
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::{
-    Acked, Conversations, Ended, Found, Identity, Marked, Page, Posted, Sessions, Unread, UserInfo,
-    UserList, decode_fields, decode_messages, decode_named_token, decode_token,
+    Acked, Conversations, Ended, Found, Identity, Marked, Page, PostReply, Posted, Sessions,
+    Unread, UserInfo, UserList, decode_fields, decode_messages, decode_named_token, decode_token,
 };
 use crate::protocol::rooms::{
     MEMBERS_MAX, MemberInfo, MemberList, MembersAfter, ROOMS_MAX, RoomAction, RoomInfo, RoomList,
     RoomsAfter,
+};
+use crate::protocol::scheduled::{
+    Cancel, CancelReply, ListScheduled, SCHEDULED_PAGE_MAX, ScheduledList, ScheduledMessage,
 };
 use crate::protocol::tokens::{TokenCreate, TokenCreated, TokenRevoke, Tokens};
 
@@ -80,6 +85,43 @@ pub fn post(
     deadline: Instant,
 ) -> Result<Posted, Failure> {
     let fields = link.call_until(&in_session(token, Action::Post(post)), deadline)?;
+    read(link, fields)
+}
+
+/// Schedules a message. Blocks until `deadline` at the longest.
+pub fn schedule(
+    link: &mut Link,
+    token: Token,
+    post: Post,
+    deadline: Instant,
+) -> Result<PostReply, Failure> {
+    let fields = link.call_until(&in_session(token, Action::Post(post)), deadline)?;
+    read(link, fields)
+}
+
+/// Passes all scheduled messages of the user to `each`, page by page, by number.
+pub fn scheduled(
+    link: &mut Link,
+    token: Token,
+    mut each: impl FnMut(ScheduledMessage),
+) -> Result<(), Failure> {
+    let mut after = ScheduledId(0);
+    loop {
+        let list = ListScheduled { after, limit: SCHEDULED_PAGE_MAX };
+        let fields = link.call(&in_session(token, Action::Scheduled(list)))?;
+        let ScheduledList { scheduled, more } = read(link, fields)?;
+        let Some(last) = scheduled.last() else { return Ok(()) };
+        after = last.id;
+        scheduled.into_iter().for_each(&mut each);
+        if !more {
+            return Ok(());
+        }
+    }
+}
+
+/// Cancels a scheduled message.
+pub fn cancel(link: &mut Link, token: Token, id: ScheduledId) -> Result<CancelReply, Failure> {
+    let fields = link.call(&in_session(token, Action::Cancel(Cancel { id })))?;
     read(link, fields)
 }
 

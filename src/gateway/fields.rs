@@ -50,11 +50,11 @@ const PUBLISH: &[Known] = &[
     known("priority", &["priority", "prio", "p"]),
     known("tags", &["tags", "tag", "ta"]),
     known("click", &["click"]),
+    known("delay", &["delay", "at", "in"]),
     unsupported("actions", &["actions", "action"], &[""]),
     unsupported("attach", &["attach", "a"], &[""]),
     unsupported("cache", &["cache"], YES),
     unsupported("call", &["call"], NO),
-    unsupported("delay", &["delay", "at", "in"], &[""]),
     unsupported("email", &["email", "e-mail", "mail", "e"], NO),
     unsupported("filename", &["filename", "file", "f"], &[""]),
     unsupported("firebase", &["firebase"], NO),
@@ -225,8 +225,8 @@ mod tests {
         let told = |headers: &[(&'static str, &str)], query: &str| {
             fields(PUBLISH, headers, query).err().unwrap_or_default()
         };
-        assert!(told(&[("x-delay", "10m")], "").contains("delay: "));
-        assert!(told(&[("in", "10m")], "").contains("delay: "));
+        assert!(told(&[("x-delay", "10m")], "in=10m").contains("delay: it is given twice"));
+        assert!(told(&[("attach", "x")], "").contains("attach: "));
         assert!(told(&[], "email=a@b.example").contains("email: "));
         assert!(told(&[("cache", "no")], "").contains("cache: "));
         assert!(told(&[], "titel=hai").contains("titel: "));

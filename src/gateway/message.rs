@@ -2,8 +2,11 @@
 
 use serde::Serialize;
 
-use crate::model::{Click, UserName};
-use crate::model::{Details, MailboxName, Message, MessageId, Priority, Tags, Timestamp, Title};
+use crate::model::{
+    Click, Details, MailboxName, Message, MessageId, Priority, ScheduledId, Tags, Timestamp, Title,
+    UserName,
+};
+use crate::protocol::scheduled::Later;
 
 /// A message, or another event of a stream.
 #[derive(Serialize)]
@@ -29,6 +32,12 @@ pub(super) struct Event<'a> {
     click: Option<&'a Click>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reply_to: Option<String>,
+    /// The number of a message that is sent later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scheduled: Option<ScheduledId>,
+    /// When the message was due, if it came late.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    due_at: Option<Timestamp>,
 }
 
 impl<'a> Event<'a> {
@@ -54,7 +63,21 @@ impl<'a> Event<'a> {
             tags: details.map(|details| &details.tags).filter(|tags| !tags.is_empty()),
             click: details.and_then(|details| details.click.as_ref()),
             reply_to: details.and_then(|details| details.reply_to).map(|id| id.0.to_string()),
+            scheduled: None,
+            due_at: details.and_then(|details| details.due_at),
         }
+    }
+
+    /// A message that is sent later: its time is when. It has no id of a message yet.
+    pub(super) fn scheduled(
+        later: &Later,
+        to: &'a MailboxName,
+        text: &'a str,
+        details: Option<&'a Details>,
+    ) -> Self {
+        let place = (MessageId::ZERO, later.due_at);
+        let event = Self::message(place, None, to, text, details);
+        Self { id: String::new(), scheduled: Some(later.scheduled), ..event }
     }
 
     /// A message that was read.
@@ -77,6 +100,8 @@ impl<'a> Event<'a> {
             tags: None,
             click: None,
             reply_to: None,
+            scheduled: None,
+            due_at: None,
         }
     }
 

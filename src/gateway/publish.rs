@@ -17,10 +17,10 @@ use super::message::Event;
 use super::names::{Mailboxes, Name};
 use super::refused::Refused;
 use super::sign_in::Caller;
-use super::{Gateway, body};
+use super::{Gateway, body, delay};
 use crate::http::Peer;
-use crate::model::{BODY_BYTES_MAX, Body as Text, Details, Key, Priority, Tag, Tags};
-use crate::protocol::arguments::Post;
+use crate::model::{BODY_BYTES_MAX, Body as Text, Details, Key, Priority, Tag, Tags, Timestamp};
+use crate::protocol::arguments::{Post, When};
 use crate::protocol::command::Action;
 use crate::protocol::framing::LINE_BYTES_MAX;
 use crate::protocol::refusal::Code;
@@ -52,8 +52,8 @@ pub(super) async fn text(
         (text, None) => text.to_owned(),
         (_, Some(_)) => return Err(Refused::bad("message: the body has the text already")),
     };
-    let details = details(&fields)?;
-    publish(&gateway, caller, &headers, &name, &text, details).await
+    let carried = (details(&fields)?, when(fields.get("delay"))?);
+    publish(&gateway, caller, &headers, &name, &text, carried).await
 }
 
 /// `GET /NAME/publish?message=…`. A browser could be made to send it, so it takes a token only.
@@ -68,8 +68,8 @@ pub(super) async fn by_query(
     caller.check_token()?;
     let fields = Fields::of_publish(&headers, &uri)?;
     let text = fields.get("message").map_or(NO_TEXT.to_owned(), unescaped);
-    let details = details(&fields)?;
-    publish(&gateway, caller, &headers, &name, &text, details).await
+    let carried = (details(&fields)?, when(fields.get("delay"))?);
+    publish(&gateway, caller, &headers, &name, &text, carried).await
 }
 
 /// A message as JSON.
@@ -86,6 +86,8 @@ struct Json {
     tags: Option<Tags>,
     #[serde(default)]
     click: Option<String>,
+    #[serde(default)]
+    delay: Option<Value>,
     #[serde(flatten)]
     more: Map<String, Value>,
 }
@@ -122,7 +124,14 @@ pub(super) async fn json(
     };
     let message = given(json.message).or(fields.get("message").map(unescaped));
     let text = message.unwrap_or_else(|| NO_TEXT.to_owned());
-    publish(&gateway, caller, &headers, &json.topic, &text, details).await
+    // ntfy's clients write a number of seconds as text or not.
+    let delay = json.delay.map(|delay| match delay {
+        Value::String(text) => text,
+        other => other.to_string(),
+    });
+    let when = when(given(delay.filter(|delay| delay != "null")).as_deref())?;
+    let when = when.map_or_else(|| self::when(fields.get("delay")), |when| Ok(Some(when)))?;
+    publish(&gateway, caller, &headers, &json.topic, &text, (details, when)).await
 }
 
 async fn publish(
@@ -131,7 +140,7 @@ async fn publish(
     headers: &HeaderMap,
     to: &str,
     text: &str,
-    details: Details,
+    (details, when): (Details, Option<When>),
 ) -> Result<Response, Refused> {
     let key = key(headers)?;
     let body: Text = text.parse().map_err(|invalid| match invalid {
@@ -143,7 +152,7 @@ async fn publish(
         Mailboxes::One(to) => (to, None),
         Mailboxes::EitherOf(to, or) => (to, Some(or)),
     };
-    let post = Post { to: smallvec![to], body, key, details };
+    let post = Post { to: smallvec![to], body, key, details, when };
     match (post_to(gateway, caller, post.clone()).await, or) {
         (Err(refused), Some(or)) if refused.code() == Code::UnknownRecipient => {
             let post = Post { to: smallvec![or], ..post };
@@ -166,6 +175,14 @@ async fn post_to(gateway: &Gateway, caller: Caller, post: Post) -> Result<Respon
             let event = Event::message(place, None, &to, text.as_str(), details.as_deref());
             let mut response = axum::Json(&event).into_response();
             answer_headers(response.headers_mut(), &posted);
+            Ok(response)
+        }
+        Reply::Later(later) => {
+            let event = Event::scheduled(&later, &to, text.as_str(), details.as_deref());
+            let mut response = axum::Json(&event).into_response();
+            if later.duplicate {
+                response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+            }
             Ok(response)
         }
         Reply::Refused(refusal) => Err(refusal.into()),
@@ -202,6 +219,12 @@ fn details(fields: &Fields) -> Result<Details, Refused> {
         click: fields.parse("click")?,
         ..Details::default()
     })
+}
+
+/// When the message is sent. An empty value asks for nothing.
+fn when(given: Option<&str>) -> Result<Option<When>, Refused> {
+    let given = given.filter(|text| !text.trim().is_empty());
+    given.map(|text| delay::parse(text, Timestamp::now())).transpose()
 }
 
 /// A priority by number or by name. ntfy has two names for the highest.

@@ -131,7 +131,8 @@ fn status(code: Code) -> StatusCode {
         Code::UnknownRecipient
         | Code::UnknownRoom
         | Code::UnknownMessage
-        | Code::UnknownExpectation => StatusCode::NOT_FOUND,
+        | Code::UnknownExpectation
+        | Code::UnknownScheduled => StatusCode::NOT_FOUND,
         Code::RoomExists
         | Code::LastOwner
         | Code::RoomArchived

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use arrayvec::ArrayString;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Invalid, MessageId, check_length, deserialize_text};
+use super::{Invalid, MessageId, Timestamp, check_length, deserialize_text};
 
 /// The longest title, in bytes of UTF-8.
 pub const TITLE_BYTES_MAX: usize = 256;
@@ -38,9 +38,17 @@ pub struct Details {
     /// The message that this one answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<MessageId>,
+    /// When it was due, if it was to be sent later and came late. The server says so: no client can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<Timestamp>,
 }
 
 impl Details {
+    /// The details without the mark of a message that came late.
+    pub fn on_time(self) -> Self {
+        Self { due_at: None, ..self }
+    }
+
     /// The details, or `None` if there are none.
     pub fn if_any(self) -> Option<Box<Self>> {
         (self != Self::default()).then(|| Box::new(self))
@@ -130,7 +138,7 @@ impl Priority {
     }
 
     // `serde` passes a reference.
-    fn is_default(&self) -> bool {
+    pub(crate) fn is_default(&self) -> bool {
         *self == Self::Default
     }
 }

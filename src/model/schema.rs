@@ -158,6 +158,7 @@ impl JsonSchema for Message {
                 "tags": generator.subschema_for::<Tags>(),
                 "click": generator.subschema_for::<Click>(),
                 "reply_to": generator.subschema_for::<MessageId>(),
+                "due_at": generator.subschema_for::<Timestamp>(),
             },
             "required": ["id", "at", "from", "body"],
         })

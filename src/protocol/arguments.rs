@@ -23,6 +23,8 @@ pub const RECIPIENTS_MAX: usize = 100;
 const ID_DIGITS_MAX: usize = 19;
 /// How many bytes of JSON one byte of a text can take: `\u0041` is an A.
 const ESCAPED_BYTES_MAX: usize = 6;
+/// The longest time: nanoseconds and an offset.
+const TIME_BYTES_MAX: usize = "2026-11-23T10:54:00.123456789+00:00".len();
 /// The longest `post`, where all that can be escaped is: a text, as many recipients and tags, names,
 /// a key and details as long as they may be. No other verb needs as much.
 pub const POST_LINE_BYTES_MAX: usize = {
@@ -31,9 +33,9 @@ pub const POST_LINE_BYTES_MAX: usize = {
     let fields = r#"{"to": [], "body": "", "key": ""}"#.len()
         + ESCAPED_BYTES_MAX * ("to".len() + "body".len() + "key".len());
     let tag = ESCAPED_BYTES_MAX * TAG_BYTES_MAX + r#""", "#.len();
-    let detail_fields = r#", "title": "", "priority": 5, "tags": [], "click": "", "reply_to": "#
-        .len()
-        + ESCAPED_BYTES_MAX * "titleprioritytagsclickreply_to".len();
+    let detail_fields =
+        r#", "title": "", "priority": 5, "tags": [], "click": "", "reply_to": , "at": """#.len()
+            + ESCAPED_BYTES_MAX * ("titleprioritytagsclickreply_toat".len() + TIME_BYTES_MAX);
     let details = detail_fields
         + ID_DIGITS_MAX
         + TAGS_MAX * tag
@@ -58,6 +60,8 @@ pub const CONVERSATIONS_MAX: usize = 100;
 pub const CONVERSATIONS_DEFAULT: usize = 50;
 /// How many messages a `search` without `limit` returns.
 pub const SEARCH_MESSAGES_DEFAULT: usize = 100;
+/// How far ahead a message can be scheduled, in seconds: ten years.
+pub const SCHEDULE_SECONDS_MAX: u64 = 3_660 * 24 * 60 * 60;
 /// The most users of one `users`, and how many there are without `limit`.
 pub const USERS_MAX: usize = 1000;
 
@@ -75,12 +79,42 @@ pub struct Post {
     /// What it carries beside the text.
     #[serde(flatten)]
     pub details: Option<Box<Details>>,
+    /// When it is sent, if not now.
+    #[serde(flatten)]
+    pub when: Option<When>,
 }
 
 impl Post {
     /// Whether it answers a message.
     pub fn answers(&self) -> bool {
         self.details.as_ref().is_some_and(|details| details.reply_to.is_some())
+    }
+}
+
+/// When a message is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum When {
+    /// Then. A time that has passed is now.
+    At(Timestamp),
+    /// So many seconds from now.
+    In(u64),
+}
+
+impl When {
+    /// From the fields of `post`.
+    pub(super) fn of(at: Option<Timestamp>, within: Option<u64>) -> Result<Option<Self>, Refusal> {
+        match (at, within) {
+            (None, None) => Ok(None),
+            (Some(at), None) => Ok(Some(Self::At(at))),
+            (None, Some(seconds)) if (1..=SCHEDULE_SECONDS_MAX).contains(&seconds) => {
+                Ok(Some(Self::In(seconds)))
+            }
+            (None, Some(_)) => {
+                Err(bad_argument(format!("in: give 1 to {SCHEDULE_SECONDS_MAX} seconds")))
+            }
+            (Some(_), Some(_)) => Err(bad_argument("give one of at and in")),
+        }
     }
 }
 
@@ -357,6 +391,11 @@ pub(super) struct PostFields {
     click: Option<Parsed<Click>>,
     #[serde(default)]
     reply_to: Option<MessageId>,
+    #[serde(default)]
+    at: Option<Parsed<Timestamp>>,
+    #[serde(default, rename = "in")]
+    #[cfg_attr(feature = "http", schemars(range(min = 1, max = SCHEDULE_SECONDS_MAX)))]
+    within: Option<u64>,
 }
 
 /// A recipient as the client wrote it.
@@ -414,7 +453,9 @@ impl PostFields {
         let title = self.title.map(|title| title.named("title")).transpose()?;
         let click = self.click.map(|click| click.named("click")).transpose()?;
         let (priority, tags, reply_to) = (self.priority, self.tags, self.reply_to);
-        let details = Details { title, priority, tags, click, reply_to }.if_any();
+        let details = Details { title, priority, tags, click, reply_to, due_at: None }.if_any();
+        let at = self.at.map(|at| at.named("at")).transpose()?;
+        let when = When::of(at, self.within)?;
         if self.to.is_empty() || self.to.len() > RECIPIENTS_MAX {
             return Err(bad_argument(format!("to: give 1 to {RECIPIENTS_MAX} user names")));
         }
@@ -430,7 +471,7 @@ impl PostFields {
         if !unknown.is_empty() {
             return Err(unknown_recipients(unknown));
         }
-        Ok(Post { to, body, key, details })
+        Ok(Post { to, body, key, details, when })
     }
 }
 

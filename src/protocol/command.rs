@@ -19,6 +19,7 @@ use super::people::{ChangeSettings, ListReceipts, Who};
 use super::proxy;
 use super::refusal::{Code, Refusal};
 use super::rooms::RoomAction;
+use super::scheduled::{Cancel, ListScheduled};
 use super::tokens::{TokenCreate, TokenRevoke, TokenRevokeFields};
 use super::verb::Verb;
 use crate::model::{Body, MailboxName, PASSWORD_BYTES_MAX, Password, Token, UserName};
@@ -110,6 +111,10 @@ pub enum Action {
     Expectations,
     /// `report TOKEN {json}`
     Report(Report),
+    /// `scheduled TOKEN {json}`
+    Scheduled(ListScheduled),
+    /// `cancel TOKEN {json}`
+    Cancel(Cancel),
     /// `token_create TOKEN {json}`
     TokenCreate(Box<TokenCreate>),
     /// `tokens TOKEN`
@@ -161,6 +166,10 @@ impl Request {
             "expect" => parse_json(rest, |expect: ExpectFields| expect.check().map(Action::Expect)),
             "expectations" => parse_json(rest, |Nothing {}| Ok(Action::Expectations)),
             "report" => parse_json(rest, |report: ReportFields| report.check().map(Action::Report)),
+            "scheduled" => {
+                parse_json(rest, |list: ListScheduled| list.check().map(Action::Scheduled))
+            }
+            "cancel" => parse_json(rest, |cancel| Ok(Action::Cancel(cancel))),
             "token_create" => parse_json(rest, |create: TokenCreate| {
                 create.check().map(|create| Action::TokenCreate(Box::new(create)))
             }),
@@ -254,6 +263,8 @@ impl Action {
             Self::Expect(_) => Verb::Expect,
             Self::Expectations => Verb::Expectations,
             Self::Report(_) => Verb::Report,
+            Self::Scheduled(_) => Verb::Scheduled,
+            Self::Cancel(_) => Verb::Cancel,
             Self::TokenCreate(_) => Verb::TokenCreate,
             Self::Tokens => Verb::Tokens,
             Self::TokenRevoke(_) => Verb::TokenRevoke,
@@ -284,6 +295,8 @@ impl Action {
             Self::Room(action) => action.encode(),
             Self::Expect(expect) => json::to_string(&ExpectFields::of(expect)),
             Self::Report(report) => json::to_string(&ReportFields::of(report)),
+            Self::Scheduled(list) => json::to_string(list),
+            Self::Cancel(cancel) => json::to_string(cancel),
             Self::TokenCreate(create) => json::to_string(create),
             Self::TokenRevoke(revoke) => json::to_string(&TokenRevokeFields::of(revoke)),
             Self::Unread | Self::Whoami | Self::Sessions | Self::Expectations | Self::Tokens => {
@@ -449,11 +462,11 @@ mod tests {
     use super::*;
     use crate::model::{
         BODY_BYTES_MAX, CursorName, Details, Filter, History, MessageId, Notify, Posting, Priority,
-        Rights, Role, RoomName, SessionId, TOKEN_SECONDS_MAX, Timestamp,
+        Rights, Role, RoomName, ScheduledId, SessionId, TOKEN_SECONDS_MAX, Timestamp,
     };
     use crate::protocol::arguments::{
-        CONVERSATIONS_MAX, DeadLetter, FETCH_MESSAGES_MAX, FetchFrom, Key, True, USERS_MAX,
-        WatchFrom,
+        CONVERSATIONS_MAX, DeadLetter, FETCH_MESSAGES_MAX, FetchFrom, Key, SCHEDULE_SECONDS_MAX,
+        True, USERS_MAX, WatchFrom, When,
     };
     use crate::protocol::framing::LineDecoder;
     use crate::protocol::people::{READERS_MAX, WHO_MAX};
@@ -461,6 +474,7 @@ mod tests {
         MEMBERS_MAX, MembersAfter, OfRoom, ROOMS_MAX, RoleOf, RoomArchive, RoomCreate, RoomInvite,
         RoomKick, RoomLeave, RoomSet, RoomsAfter,
     };
+    use crate::protocol::scheduled::SCHEDULED_PAGE_MAX;
     use proptest::prelude::*;
 
     const TOKEN: &str = "7a592c0e-2cb5-4de6-866b-4e216b0caf15";
@@ -697,10 +711,18 @@ mod tests {
                     tags: tags.try_into().unwrap(),
                     click: click.map(|click| click.parse().unwrap()),
                     reply_to,
+                    due_at: None,
                 };
                 details.if_any()
             },
         )
+    }
+
+    fn when() -> impl Strategy<Value = Option<When>> {
+        prop::option::of(prop_oneof![
+            (0..4_000_000_000_000i64).prop_map(|at| When::At(Timestamp(at))),
+            (1..=SCHEDULE_SECONDS_MAX).prop_map(When::In),
+        ])
     }
 
     fn filter() -> impl Strategy<Value = Box<Filter>> {
@@ -794,9 +816,13 @@ mod tests {
             Just(Action::List),
             Just(Action::Logout),
             (name(), line_body).prop_map(|(to, body)| Action::Send { to: to.into(), body }),
-            (to, body(), key, details()).prop_map(|(to, body, key, details)| {
-                Action::Post(Post { to, body, key, details })
+            (to, body(), key, details(), when()).prop_map(|(to, body, key, details, when)| {
+                Action::Post(Post { to, body, key, details, when })
             }),
+            (0..9_i64, 1..=SCHEDULED_PAGE_MAX).prop_map(|(after, limit)| {
+                Action::Scheduled(ListScheduled { after: ScheduledId(after), limit })
+            }),
+            any::<i64>().prop_map(|id| Action::Cancel(Cancel { id: ScheduledId(id) })),
             (from, prop::option::of(name()), prop::option::of(id()), since, filter(), limit)
                 .prop_map(|(from, with, thread, since, filter, limit)| {
                     let is_by_id = matches!(from, FetchFrom::After(_) | FetchFrom::Before(_));

@@ -100,6 +100,8 @@ codes! {
     TooManyRooms = "too_many_rooms",
     /// The user has no expectation of this name.
     UnknownExpectation = "unknown_expectation",
+    /// No such scheduled message, or it is being sent.
+    UnknownScheduled = "unknown_scheduled",
     /// The access token does not include the right that this needs.
     TokenRights = "token_rights",
     /// The user has an access token of this name already.
@@ -152,6 +154,7 @@ impl Code {
             Self::RoomArchived => "the room is archived",
             Self::TooManyRooms => "there are too many rooms",
             Self::UnknownExpectation => "there is no such expectation",
+            Self::UnknownScheduled => "there is no such scheduled message",
             Self::TokenRights => "the access token does not allow this",
             Self::TokenExists => "you have an access token of this name already",
             Self::TooManyTokens => "you have 100 access tokens: revoke one first",

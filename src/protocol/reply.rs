@@ -16,6 +16,7 @@ use super::json;
 use super::people::{Connected, ReceiptList, SettingsInfo};
 use super::refusal::{Code, Refusal};
 use super::rooms::RoomReply;
+use super::scheduled::{CancelReply, Later, ScheduledList};
 use super::standing::Database;
 use super::tokens::{TokenCreated, Tokens};
 use crate::model::{
@@ -93,6 +94,12 @@ pub enum Reply {
     Expected(Expected),
     /// To `expectations`.
     Expectations(Expectations),
+    /// To a `post` that is sent later.
+    Later(Later),
+    /// To `scheduled`.
+    Scheduled(ScheduledList),
+    /// To `cancel`.
+    Cancelled(CancelReply),
     /// To `token_create`. No later reply contains the token.
     TokenCreated(Box<TokenCreated>),
     /// To `tokens`.
@@ -218,6 +225,17 @@ pub struct Posted {
     pub duplicate: bool,
     /// Each recipient's copy, in the order of the request.
     pub sent: SmallVec<[SentTo; 1]>,
+}
+
+/// The reply to a `post` with a time. A message that was scheduled with its key before may be sent
+/// already.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum PostReply {
+    /// It is stored.
+    Posted(Posted),
+    /// It is sent later.
+    Later(Later),
 }
 
 /// One recipient's copy of a message.
@@ -523,6 +541,9 @@ impl Reply {
             Self::Sessions(fields) => json::encode(&Done::new(fields), out),
             Self::Expected(fields) => json::encode(&Done::new(fields), out),
             Self::Expectations(fields) => json::encode(&Done::new(fields), out),
+            Self::Later(fields) => json::encode(&Done::new(fields), out),
+            Self::Scheduled(fields) => json::encode(&Done::new(fields), out),
+            Self::Cancelled(fields) => json::encode(&Done::new(fields), out),
             Self::TokenCreated(fields) => json::encode(&Done::new(fields), out),
             Self::Tokens(fields) => json::encode(&Done::new(fields), out),
             Self::Ended(fields) => json::encode(&Done::new(fields), out),

@@ -19,16 +19,19 @@ use super::object::{AuthFields, SendFields};
 use super::people::{ChangeSettings, Connected, ListReceipts, ReceiptList, SettingsInfo, Who};
 use super::refusal::{Code, RefusalFields};
 use super::reply::{
-    Authenticated, Conversations, Ended, Found, Hello, Help, Identity, InboxFields, Page, Posted,
+    Authenticated, Conversations, Ended, Found, Hello, Help, Identity, InboxFields, Page, SentTo,
     Sessions, TextFields, Unread, UserList, Watching,
 };
 use super::rooms::{
     MemberList, MembersAfter, OfRoom, RoomArchive, RoomCreate, RoomInfo, RoomInvite, RoomInvited,
     RoomKick, RoomKicked, RoomLeave, RoomLeft, RoomList, RoomSet, RoomsAfter,
 };
+use super::scheduled::{Cancel, CancelReply, ListScheduled, ScheduledList};
 use super::tokens::{TokenCreate, TokenCreated, TokenRevokeFields, Tokens};
 use super::verb::Verb;
-use crate::model::{CursorName, MailboxName, MessageId, RoomName, UserName};
+use crate::model::{
+    CursorName, MailboxName, MessageId, RoomName, ScheduledId, Timestamp, UserName,
+};
 
 /// What a verb takes and returns.
 pub struct Shape {
@@ -50,6 +53,29 @@ pub struct Shapes {
 struct SentFields {
     /// `Message Sent`.
     message: String,
+}
+
+/// The reply to `post`: of a message, or of one that is sent later.
+#[derive(Serialize, JsonSchema)]
+#[allow(dead_code, reason = "only its schema is needed: `Posted` and `Later` are the replies")]
+struct PostReply {
+    /// The id of the first recipient's copy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<MessageId>,
+    /// When the server accepted it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<Timestamp>,
+    /// The number of a message that is sent later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scheduled: Option<ScheduledId>,
+    /// When it is sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    due_at: Option<Timestamp>,
+    /// An earlier request with the same key had stored or scheduled the message.
+    duplicate: bool,
+    /// Each recipient's copy, in the order of the request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sent: Option<Vec<SentTo>>,
 }
 
 /// The reply to `ack`: of a cursor or of a conversation.
@@ -90,7 +116,7 @@ impl Shapes {
             Verb::List => self.shape::<Nothing, TextFields>(),
             Verb::Logout => self.shape::<Nothing, TextFields>(),
             Verb::Users => self.shape::<Users, UserList>(),
-            Verb::Post => self.shape::<PostFields, Posted>(),
+            Verb::Post => self.shape::<PostFields, PostReply>(),
             Verb::Fetch => self.shape::<FetchFields, Page>(),
             Verb::Search => self.shape::<Search, Found>(),
             Verb::Conversations => self.shape::<ListConversations, Conversations>(),
@@ -117,6 +143,8 @@ impl Shapes {
             Verb::Expect => self.shape::<ExpectFields, Expected>(),
             Verb::Expectations => self.shape::<Nothing, Expectations>(),
             Verb::Report => self.shape::<ReportFields, Expected>(),
+            Verb::Scheduled => self.shape::<ListScheduled, ScheduledList>(),
+            Verb::Cancel => self.shape::<Cancel, CancelReply>(),
             Verb::TokenCreate => self.shape::<TokenCreate, TokenCreated>(),
             Verb::Tokens => self.shape::<Nothing, Tokens>(),
             Verb::TokenRevoke => self.shape::<TokenRevokeFields, Ended>(),

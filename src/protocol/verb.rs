@@ -100,6 +100,10 @@ verbs! {
     Expectations = "expectations",
     /// Reports that something expected was done.
     Report = "report",
+    /// Lists the user's scheduled messages.
+    Scheduled = "scheduled",
+    /// Cancels a scheduled message.
+    Cancel = "cancel",
     /// Makes an access token.
     TokenCreate = "token_create",
     /// Lists the user's access tokens.
@@ -137,7 +141,8 @@ impl Verb {
             | Self::Rooms
             | Self::Room
             | Self::RoomMembers
-            | Self::Expectations => Right::Read,
+            | Self::Expectations
+            | Self::Scheduled => Right::Read,
             Self::RoomCreate
             | Self::RoomJoin
             | Self::RoomLeave
@@ -147,7 +152,8 @@ impl Verb {
             | Self::RoomArchive
             | Self::Expect
             | Self::Report
-            | Self::Settings => Right::Change,
+            | Self::Settings
+            | Self::Cancel => Right::Change,
             Self::Logout
             | Self::Sessions
             | Self::Revoke

@@ -1,7 +1,8 @@
 //! Expectations: the verbs `expect`, `expectations` and `report`, and the thread that tells of
 //! missing reports.
 //!
-//! The thread `expectations` sleeps until the next deadline. What it tells is a message of the
+//! The thread `expectations` sleeps until the next deadline, or until the next scheduled message is
+//! due ([`super::scheduled`]). What it tells is a message of the
 //! expectation's owner, under a key that is derived from the expectation and its deadline. So a
 //! message that was stored before a crash, or by another server on the database, is not stored
 //! again. The database remembers what is still to be told.
@@ -35,7 +36,7 @@ const TOLD_MAX: usize = 100;
 const SLEEP_MAX: Duration = Duration::from_secs(60);
 
 /// The pause after a failure of the store, or while an inbox is full.
-const RETRY_PAUSE: Duration = Duration::from_secs(5);
+pub(super) const RETRY_PAUSE: Duration = Duration::from_secs(5);
 
 /// Wakes the thread `expectations`.
 pub(super) type Wake = SyncSender<()>;
@@ -57,7 +58,11 @@ fn run(service: &Weak<Service>, woken: &Receiver<()>) {
     let mut has_failed = false;
     loop {
         let Some(live) = service.upgrade() else { return };
-        let sleep = match live.tell_of_expectations(is_start) {
+        let next = match (live.tell_of_expectations(is_start), live.send_due(is_start)) {
+            (Ok(told), Ok(sent)) => Ok(told.into_iter().chain(sent).min()),
+            (Err(error), _) | (_, Err(error)) => Err(error),
+        };
+        let sleep = match next {
             Ok(next) => {
                 (is_start, has_failed) = (false, false);
                 let now = live.now();
@@ -70,7 +75,7 @@ fn run(service: &Weak<Service>, woken: &Receiver<()>) {
             Err(error) => {
                 // A database may be away for hours.
                 if !std::mem::replace(&mut has_failed, true) {
-                    tracing::warn!(%error, "expectations wait until the store answers again");
+                    tracing::warn!(%error, "expectations and scheduled messages wait for the store");
                 }
                 RETRY_PAUSE
             }
@@ -188,7 +193,7 @@ impl Service {
         });
     }
 
-    fn wake_expectations(&self) {
+    pub(super) fn wake_expectations(&self) {
         // If it is full, the thread is about to look.
         let _ = self.wake_expectations.try_send(());
     }
@@ -288,13 +293,13 @@ impl Service {
         Ok(())
     }
 
-    fn read_now<R: EngineRead>(&self, read: R) -> Result<R::Answer, StoreError> {
+    pub(super) fn read_now<R: EngineRead>(&self, read: R) -> Result<R::Answer, StoreError> {
         let (sender, receiver) = mpsc::channel();
         self.store.read(read, move |answer| drop(sender.send(answer)));
         receiver.recv().unwrap_or(Err(StoreError::Closed))
     }
 
-    fn write_now<W: EngineWrite>(&self, write: W) -> Result<W::Answer, StoreError> {
+    pub(super) fn write_now<W: EngineWrite>(&self, write: W) -> Result<W::Answer, StoreError> {
         let (sender, receiver) = mpsc::channel();
         self.store.write(write, move |answer| drop(sender.send(answer)));
         receiver.recv().unwrap_or(Err(StoreError::Closed))

@@ -37,7 +37,7 @@ const INCOMING: Wanted = Wanted::Incoming { muted: false };
 const MESSAGE_FRAME_BYTES: usize = 160;
 
 /// The maximum size in a reply of the fields of a message's details without their texts, in bytes.
-const DETAILS_FRAME_BYTES: usize = 120;
+const DETAILS_FRAME_BYTES: usize = 160;
 
 impl Service {
     /// `send`: answers when the message is durable.
@@ -71,7 +71,7 @@ impl Service {
 
     /// Tells the sender's own streams of a message, if they asked for that. A message to oneself is
     /// pushed as an incoming one.
-    fn push_sent<'a>(
+    pub(super) fn push_sent<'a>(
         &self,
         sender: UserId,
         copies: impl Iterator<Item = (MailboxName, &'a (MailboxId, MessageId))>,
@@ -91,7 +91,7 @@ impl Service {
 
     /// `post`: answers when every copy is durable.
     pub(super) fn post(self: &Arc<Self>, session: &LiveSession, post: Post, responder: Responder) {
-        let Post { to, body, key, details } = post;
+        let Post { to, body, key, details, when: _ } = post;
         let sender = session.user;
         let append = Append { sender, to: to.clone(), body, key, details, only: session.targets() };
         let service = Arc::clone(self);
@@ -351,7 +351,7 @@ impl Service {
 }
 
 /// The reply for a message that was not stored.
-fn refuse_append(appended: Result<Appended, StoreError>) -> Reply {
+pub(super) fn refuse_append(appended: Result<Appended, StoreError>) -> Reply {
     let names = |users: Vec<MailboxName>| users.into_iter().map(|user| user.to_string());
     match appended {
         Ok(Appended::UnknownRecipients(users)) => {

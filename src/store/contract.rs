@@ -16,6 +16,7 @@ mod support {
     pub mod skip;
 }
 mod rooms;
+mod scheduled;
 mod search;
 mod tokens;
 mod transfer;
@@ -44,6 +45,15 @@ use rooms::{
     deleted_user_is_in_no_room, key_of_a_post_to_a_room_is_the_same_message,
     page_ends_after_many_own_messages_and_goes_on, room_beyond_a_limit_is_refused_and_not_created,
     room_is_archived_when_its_last_member_is_gone,
+};
+use scheduled::{
+    key_of_a_scheduled_message_is_the_same_message_before_and_after,
+    pages_of_what_is_due_go_on_after_the_last_one,
+    scheduled_message_is_cancelled_until_it_is_being_sent,
+    scheduled_message_is_found_when_it_is_due_and_sent_once,
+    scheduled_messages_are_limited_and_listed,
+    scheduled_messages_follow_renamed_users_and_end_with_deleted_ones,
+    start_takes_the_time_of_the_systems_clock,
 };
 use search::{
     messages_around_an_id_are_one_page, search_finds_what_is_not_indexed_yet,
@@ -484,6 +494,13 @@ macro_rules! promises {
             failure_after_a_return_begins_a_new_period
             pages_of_what_is_to_be_told_go_past_what_cannot_be_told
             expectations_are_limited_listed_changed_and_removed
+            key_of_a_scheduled_message_is_the_same_message_before_and_after
+            pages_of_what_is_due_go_on_after_the_last_one
+            scheduled_message_is_cancelled_until_it_is_being_sent
+            scheduled_message_is_found_when_it_is_due_and_sent_once
+            scheduled_messages_are_limited_and_listed
+            scheduled_messages_follow_renamed_users_and_end_with_deleted_ones
+            start_takes_the_time_of_the_systems_clock
             disabled_user_tells_nothing_and_a_clock_set_back_moves_no_deadline_away
             search_finds_what_is_not_indexed_yet
             search_says_where_the_words_are

@@ -29,6 +29,7 @@ mod prompt;
 mod receipts;
 mod room_prompt;
 mod rooms;
+mod scheduled;
 mod search;
 mod several_servers;
 mod signals;

@@ -266,3 +266,59 @@ fn purge_by_age_removes_only_read_messages_with_an_old_timestamp() {
     assert_eq!(id, 6);
     assert_eq!(wire.done(format!("unread {neko}"))["unread"], 2);
 }
+
+/// A message that is sent later comes after the time that was said, however the clock is set
+/// meanwhile. A start takes the new clock.
+#[test]
+fn scheduled_messages_are_sent_once_and_not_early_whatever_the_clock_says() {
+    const DAY_SECONDS: i64 = DAY / 1_000;
+    let Some(clock) = Clock::new() else { return };
+    let server = start(&clock, &[]);
+    let mut wire = server.connect();
+    let paff = wire.log_in("paff");
+    let later = |wire: &mut Wire, body: &str, seconds: i64| {
+        let fields = json!({"to": ["neko"], "body": body, "in": seconds});
+        wire.done(format!("post {paff} {fields}"))
+    };
+    let at = |wire: &mut Wire, body: &str, at: i64| {
+        let at = chat::model::Timestamp(at).to_rfc3339();
+        let fields = json!({"to": ["neko"], "body": body, "at": at});
+        wire.done(format!("post {paff} {fields}"))
+    };
+    let texts = |server: &Server| server.query("select body from messages order by id");
+    later(&mut wire, "in 12 h", DAY_SECONDS / 2);
+    let mut expected = Vec::new();
+    for (step, ahead) in [1, -1, 0].into_iter().enumerate() {
+        clock.set(ahead * DAY_SECONDS);
+        // The thread looks again for this one, which is due at once by either clock.
+        let body = format!("soon {step}");
+        later(&mut wire, &body, 1);
+        expected.push(body);
+        // A time of the day is one of the clock as it is now.
+        let body = format!("at {step}");
+        at(&mut wire, &body, now() + ahead * DAY + 2_000);
+        expected.push(body);
+        crate::support::wait_until(&format!("{expected:?}"), || {
+            texts(&server).len() >= expected.len()
+        });
+        assert_eq!(texts(&server), expected);
+    }
+    // By the clock of this start, the first message was due twelve hours ago.
+    let server = start_again(server, &clock, DAY_SECONDS, stop);
+    crate::support::wait_until("it is sent", || texts(&server).len() > expected.len());
+    expected.push("in 12 h".to_owned());
+    let mut wire = server.connect();
+    let at_noon = chat::model::Timestamp(now() + DAY + DAY / 2).to_rfc3339();
+    wire.done(format!("post {paff} {}", json!({"to": ["neko"], "body": "far", "at": at_noon})));
+    // The clock is set back while no server runs: that makes no message early.
+    let server = start_again(server, &clock, -DAY_SECONDS, stop);
+    let mut wire = server.connect();
+    let soon = json!({"to": ["neko"], "body": "last", "in": 1});
+    // The session of before was used in the future.
+    let paff = wire.log_in("paff");
+    wire.done(format!("post {paff} {soon}"));
+    expected.push("last".to_owned());
+    crate::support::wait_until("it is sent", || texts(&server).len() >= expected.len());
+    assert_eq!(texts(&server), expected);
+    assert_eq!(server.query("select body from scheduled"), ["far"]);
+}

@@ -129,6 +129,6 @@ impl<'a> Choices<'a> {
         let click = self.flag().then(|| format!("https://{}", self.of_alphabet(&printable, 99)));
         let click = click.and_then(|click| click.parse().ok());
         let reply_to = self.flag().then(|| self.id());
-        Details { title, priority, tags, click, reply_to }.if_any()
+        Details { title, priority, tags, click, reply_to, due_at: None }.if_any()
     }
 }

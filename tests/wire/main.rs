@@ -53,6 +53,7 @@ mod reload;
 mod restart;
 mod room_races;
 mod rooms;
+mod scheduled;
 mod search;
 mod seed_wire;
 mod session_limit;

@@ -19,9 +19,8 @@ fn request(verb: Verb) -> Option<(&'static str, Value)> {
         "send" => ("send", Value::Null),
         "post" => ("send", json!({"to": ["neko"], "body": "hai"})),
         "inbox" | "list" => ("read", Value::Null),
-        "users" | "fetch" | "conversations" | "unread" | "whoami" | "rooms" | "expectations" => {
-            ("read", json!({}))
-        }
+        "users" | "fetch" | "conversations" | "unread" | "whoami" | "rooms" | "expectations"
+        | "scheduled" => ("read", json!({})),
         "search" => ("read", json!({"query": "hai"})),
         "receipts" => ("read", json!({"id": 1_000_000})),
         "who" => ("read", json!({})),
@@ -37,6 +36,7 @@ fn request(verb: Verb) -> Option<(&'static str, Value)> {
         "room_archive" => ("all", json!({"room": "#none"})),
         "expect" => ("all", json!({"name": "e", "every": 60, "tell": "neko"})),
         "report" => ("all", json!({"name": "e"})),
+        "cancel" => ("all", json!({"id": 1_000_000})),
         "logout" => ("session", Value::Null),
         "sessions" | "tokens" => ("session", json!({})),
         "revoke" => ("session", json!({"session": 1_000_000})),

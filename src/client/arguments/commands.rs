@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args, Subcommand, ValueEnum, ValueHint};
 
+use super::moment::{parse_at, parse_in};
 use super::values::{
     ReceiptsOf, Since, parse_choice, parse_click, parse_count, parse_cursor, parse_every,
-    parse_expectation, parse_grace, parse_key, parse_message_id, parse_pid, parse_tag, parse_tail,
-    parse_timeout, parse_title, parse_tls_host,
+    parse_expectation, parse_grace, parse_key, parse_message_id, parse_pid, parse_scheduled,
+    parse_tag, parse_tail, parse_timeout, parse_title, parse_tls_host,
 };
 use crate::catalogue::{client, client_help};
 use crate::client::address::Host;
@@ -20,7 +21,7 @@ use crate::client::exit::Exit;
 use crate::client::failure::Failure;
 use crate::model::{
     AccessTokenName, Click, CursorName, Details, ExpectationName, MessageId, Priority, Rights,
-    RoomName, SessionId, TAGS_MAX, Tag, Tags, Title,
+    RoomName, ScheduledId, SessionId, TAGS_MAX, Tag, Tags, Timestamp, Title,
 };
 use crate::protocol::arguments::Key;
 use crate::terminal::reason::{
@@ -98,6 +99,7 @@ impl DetailArguments {
             tags,
             click: self.click.clone(),
             reply_to: self.reply_to,
+            due_at: None,
         };
         Ok(details.if_any())
     }
@@ -151,6 +153,15 @@ pub struct SendArguments {
     #[arg(long, value_name = "DURATION", value_parser = parse_timeout)]
     #[arg(conflicts_with_all = ["lines", "done", "done_pid"])]
     pub wait_read: Option<Duration>,
+    /// Send it later, at the next 17:00 or at '2026-12-01 09:00' by the clock of this machine, or at
+    /// a time with an offset, as RFC 3339 has it. The server sends it.
+    #[arg(long, value_name = "TIME", value_parser = parse_at)]
+    #[arg(conflicts_with_all = ["within", "lines", "done", "done_pid", "wait_read"])]
+    pub at: Option<Timestamp>,
+    /// Send it later: in 30m, 2h, 1d.
+    #[arg(long = "in", value_name = "DURATION", value_parser = parse_in)]
+    #[arg(conflicts_with_all = ["lines", "done", "done_pid", "wait_read"])]
+    pub within: Option<Duration>,
     #[command(flatten)]
     pub details: DetailArguments,
     /// Send to this room instead of TO, or to several, separated by commas. The # of a room may be
@@ -381,6 +392,29 @@ pub struct AskArguments {
     /// `--` is text too.
     #[arg(required = true)]
     pub text: Vec<OsString>,
+}
+
+// `scheduled`
+#[derive(Debug, Args)]
+#[command(after_long_help = client_help::scheduled_examples())]
+pub struct ScheduledArguments {
+    #[command(subcommand)]
+    pub command: Option<ScheduledCommand>,
+}
+
+// What else `scheduled` does.
+#[derive(Debug, Subcommand)]
+pub enum ScheduledCommand {
+    /// Cancel a message that is sent later
+    Cancel(ScheduledCancelArguments),
+}
+
+// `scheduled cancel`
+#[derive(Debug, Args)]
+pub struct ScheduledCancelArguments {
+    /// Which one; `scheduled` shows them.
+    #[arg(value_parser = parse_scheduled)]
+    pub id: ScheduledId,
 }
 
 // `expect`

@@ -6,8 +6,8 @@ use crate::catalogue::{client, configuration, expectation, people};
 use crate::client::address::{Host, InvalidAddress, TLS_PORT};
 use crate::client::question::CHOICE_BYTES_MAX;
 use crate::model::{
-    Click, CursorName, ExpectationName, Invalid, InvalidClick, MessageId, TAG_BYTES_MAX,
-    TITLE_BYTES_MAX, Tag, Title, UserName,
+    Click, CursorName, ExpectationName, Invalid, InvalidClick, MessageId, ScheduledId,
+    TAG_BYTES_MAX, TITLE_BYTES_MAX, Tag, Title, UserName,
 };
 use crate::protocol::arguments::{Key, WatchFrom};
 use crate::protocol::expectation::EXPECTATION_SECONDS_MAX;
@@ -158,6 +158,14 @@ impl ReceiptsOf {
 pub fn parse_message_id(text: &str) -> Result<MessageId, String> {
     match text.parse() {
         Ok(id @ 1..) => Ok(MessageId(id)),
+        _ => Err(client::give_message_id().to_owned()),
+    }
+}
+
+/// The number of a scheduled message.
+pub fn parse_scheduled(text: &str) -> Result<ScheduledId, String> {
+    match text.parse() {
+        Ok(id @ 1..) => Ok(ScheduledId(id)),
         _ => Err(client::give_message_id().to_owned()),
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod done;
 mod job;
+mod later;
 mod tail;
 mod wait_read;
 
@@ -21,7 +22,7 @@ use crate::client::link::Link;
 use crate::client::render::{View, object};
 use crate::client::{delivery, local_login};
 use crate::model::{BODY_BYTES_MAX, Body, Details, Invalid, MailboxName, Token};
-use crate::protocol::arguments::{KEY_BYTES_MAX, Key};
+use crate::protocol::arguments::{KEY_BYTES_MAX, Key, When};
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::Posted;
 use crate::terminal::progress::{Measure, Progress};
@@ -61,10 +62,18 @@ pub fn run(
     if arguments.wait_read.is_some() {
         wait_read::check(link, token)?;
     }
+    let when = match (arguments.at, arguments.within) {
+        (Some(at), _) => Some(When::At(at)),
+        (None, within) => within.map(|pause| When::In(pause.as_secs())),
+    };
     let mut sender = Sender { link, token, to, details, view, out };
     let wait = arguments.wait_read;
+    let send = |sender: &mut Sender<'_>, body: Body| match when {
+        None => sender.send_and_wait(&body, &key, wait),
+        Some(when) => sender.send_later(body, when, &key),
+    };
     if !text.is_empty() {
-        return sender.send_and_wait(&body(text.join(OsStr::new(" ")))?, &key, wait);
+        return send(&mut sender, body(text.join(OsStr::new(" ")))?);
     }
     let file = match &arguments.file {
         Some(path) if !is_stdin => Some(File::open(path).map_err(|error| {
@@ -79,7 +88,7 @@ pub fn run(
     };
     match progress {
         Some(progress) => sender.send_lines(BufReader::new(input), &key, progress),
-        None => sender.send_and_wait(&body(read_text(input)?)?, &key, wait),
+        None => send(&mut sender, body(read_text(input)?)?),
     }
 }
 
@@ -149,6 +158,12 @@ impl Sender<'_> {
                 .with_key(key.clone())
                 .with_hint(client::resend_to_see_the_result(key.as_str(), to))
         })
+    }
+
+    fn send_later(&mut self, body: Body, when: When, key: &Key) -> Result<Exit, Failure> {
+        let text = Text { body, details: self.details.clone() };
+        let output = (self.view, &mut *self.link);
+        later::run((&text, &self.to), (when, key), self.token, output, self.out)
     }
 
     fn post(&mut self, body: &Body, key: &Key) -> Result<Posted, Failure> {

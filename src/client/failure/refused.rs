@@ -194,6 +194,7 @@ fn words_of(code: Code) -> &'static str {
         Code::RoomArchived => refusal::room_archived(),
         Code::TooManyRooms => refusal::too_many_rooms(),
         Code::UnknownExpectation => refusal::unknown_expectation(),
+        Code::UnknownScheduled => refusal::unknown_scheduled(),
         Code::TokenRights => refusal::token_rights(),
         Code::TokenExists => refusal::token_exists(),
         Code::TooManyTokens => refusal::too_many_tokens(),

@@ -1,6 +1,7 @@
 //! Executes the lines that a person types at a terminal. The token is never shown.
 
 mod commands;
+mod later;
 pub mod rooms;
 
 use std::io::{self, Write};

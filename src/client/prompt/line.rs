@@ -10,6 +10,7 @@ pub const VERBS: &[&str] = &[
     "help",
     "history",
     "inbox",
+    "later",
     "list",
     "logout",
     "passwd",
@@ -18,6 +19,7 @@ pub const VERBS: &[&str] = &[
     "reply",
     "revoke",
     "room",
+    "scheduled",
     "search",
     "send",
     "sessions",
@@ -88,6 +90,22 @@ pub enum Line<'a> {
         to: &'a str,
         /// The rest of the line, without the white space around it.
         text: &'a str,
+    },
+    /// `later WHEN TO[,TO…] TEXT`
+    Later {
+        /// When it is sent: a time or a duration.
+        when: &'a str,
+        /// The recipients, separated by commas.
+        to: &'a str,
+        /// The rest of the line, without the white space around it.
+        text: &'a str,
+    },
+    /// `scheduled`
+    Scheduled,
+    /// `scheduled cancel ID`
+    CancelScheduled {
+        /// The number.
+        id: i64,
     },
     /// `to USER[,USER…]`, `to`
     To {
@@ -193,6 +211,14 @@ impl<'a> Line<'a> {
                 Self::Incomplete
             }
             ("send", (to, text)) => Self::Send { to, text },
+            ("later", (when, rest)) => match first_word(rest) {
+                (_, "") => Self::Incomplete,
+                (to, text) => Self::Later { when, to, text },
+            },
+            ("scheduled", ("", _)) => Self::Scheduled,
+            ("scheduled", ("cancel", id)) => {
+                id.parse().map_or(Self::Incomplete, |id| Self::CancelScheduled { id })
+            }
             ("answer", _) => Self::Answer { text: rest },
             ("reply", (id, text)) => match id.parse() {
                 Ok(id @ 1..) if !text.is_empty() => Self::ReplyTo { id, text },
@@ -260,9 +286,11 @@ impl<'a> Line<'a> {
     pub fn is_understood(line: &str) -> bool {
         match Line::parse(line) {
             Line::Unknown | Line::Surplus | Line::PasswdWithWords => false,
-            Line::Send { .. } | Line::Reply { .. } | Line::ReplyTo { .. } | Line::Answer { .. } => {
-                true
-            }
+            Line::Send { .. }
+            | Line::Later { .. }
+            | Line::Reply { .. }
+            | Line::ReplyTo { .. }
+            | Line::Answer { .. } => true,
             _ => !line.trim_ascii().contains(['\n', '\r']),
         }
     }
@@ -344,6 +372,16 @@ mod tests {
             ("send neko  a  b ", Line::Send { to: "neko", text: "a  b" }),
             (" list", Line::List),
             ("conversations", Line::Conversations),
+            (
+                "later 17:00 neko hai  you",
+                Line::Later { when: "17:00", to: "neko", text: "hai  you" },
+            ),
+            ("later 17:00 neko", Line::Incomplete),
+            ("later", Line::Incomplete),
+            ("scheduled", Line::Scheduled),
+            ("scheduled cancel 7", Line::CancelScheduled { id: 7 }),
+            ("scheduled cancel", Line::Incomplete),
+            ("scheduled 7", Line::Surplus),
             ("conversations neko", Line::Surplus),
             ("receipts 7", Line::Receipts { of: "7" }),
             ("receipts", Line::Receipts { of: "" }),

@@ -3,9 +3,11 @@
 
 use std::borrow::Cow;
 
-use crate::catalogue::client;
+use jiff::tz::TimeZone;
+
+use crate::catalogue::{client, scheduled};
 use crate::client::question;
-use crate::model::{Message, Priority};
+use crate::model::{Message, Priority, Timestamp};
 
 /// The text with its details, not yet safe for a terminal. Without details it is the text itself.
 pub fn text(message: &Message) -> Cow<'_, str> {
@@ -54,6 +56,7 @@ fn head(message: &Message, has_title: bool) -> String {
     }
     let title = details.title.as_ref().filter(|_| has_title);
     words.extend(title.map(|title| title.as_str().to_owned()));
+    words.extend(details.due_at.map(|due_at| scheduled::came_late(local(due_at))));
     words.extend(details.reply_to.map(|id| client::answers_message(id.0)));
     if question::is_question(message) {
         words.push(client::answered_by(message.id.0));
@@ -64,10 +67,15 @@ fn head(message: &Message, has_title: bool) -> String {
     words.join(" ")
 }
 
+/// A time by this machine's clock, to the minute.
+fn local(at: Timestamp) -> String {
+    at.to_calendar().to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Details, MessageId, Timestamp};
+    use crate::model::{Details, MessageId};
 
     fn message(details: &str) -> Message {
         Message {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::model::{Message, Timestamp};
+use crate::model::{MailboxName, Message, ScheduledId, Timestamp};
 pub use crate::protocol::json::versioned as line;
 
 /// The object of one message.
@@ -26,6 +26,21 @@ pub struct Sent<'a> {
     /// Its line in the input.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<usize>,
+}
+
+/// The object of a message that is sent later.
+#[derive(Debug, Serialize)]
+pub struct Scheduled<'a> {
+    /// Its number.
+    pub scheduled: ScheduledId,
+    /// The recipients.
+    pub to: &'a [MailboxName],
+    /// When it is sent.
+    pub due_at: Timestamp,
+    /// The key under which it is sent.
+    pub key: &'a str,
+    /// Whether it had been scheduled before.
+    pub duplicate: bool,
 }
 
 #[cfg(test)]

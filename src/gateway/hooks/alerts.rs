@@ -69,7 +69,7 @@ pub(super) fn message(group: Group) -> Incoming {
         priority: priority(&group),
         tags: tags(&group.status),
         click: click(urls.map(Option::as_ref)),
-        reply_to: None,
+        ..Details::default()
     };
     let text = group.message.clone().filter(|text| !text.trim().is_empty());
     Incoming::new(&text.unwrap_or_else(|| lines(&group)), details)

@@ -2,6 +2,7 @@
 
 mod expectations;
 mod rooms;
+mod scheduled;
 
 use std::sync::mpsc::Sender;
 

@@ -339,7 +339,10 @@ fn details<'a>(messages: impl Iterator<Item = &'a Append>) -> Option<Vec<Option<
 /// The threads of the messages that these answer, in their order. `None` where the sender can read
 /// no such message. Nobody knows the id of a message of the same batch yet, so such a message is
 /// unknown too.
-fn find_threads(session: &mut Session, messages: &[&Append]) -> Result<Vec<Option<MessageId>>> {
+pub(in crate::store) fn find_threads(
+    session: &mut Session,
+    messages: &[&Append],
+) -> Result<Vec<Option<MessageId>>> {
     let answers = || messages.iter().filter_map(|message| Some((message.reply_to()?, message)));
     let ids: Vec<i64> = answers().map(|(id, _)| id.0).collect();
     if ids.is_empty() {
@@ -353,7 +356,10 @@ fn find_threads(session: &mut Session, messages: &[&Append]) -> Result<Vec<Optio
 }
 
 /// The answer to a message that would be refused, if its key is there already.
-fn find_earlier(session: &mut Session, message: &Append) -> Result<Option<Appended>> {
+pub(in crate::store) fn find_earlier(
+    session: &mut Session,
+    message: &Append,
+) -> Result<Option<Appended>> {
     let found = find_posts(session, &[message])?;
     found.first().map(|row| compare(session, message, &Earlier::of(row))).transpose()
 }
@@ -376,7 +382,7 @@ fn compare(session: &mut Session, message: &Append, earlier: &Earlier) -> Result
 
 /// The mailboxes that had these names when the message `then` was stored, or that have them now.
 /// `None` if a name belongs to nobody. A room keeps its name.
-fn ids_of(
+pub(in crate::store) fn ids_of(
     session: &mut Session,
     message: &Append,
     then: Option<MessageId>,

@@ -11,6 +11,7 @@ pub(in crate::store) mod purge;
 pub(in crate::store) mod rebuild;
 pub(in crate::store) mod receipts;
 pub(in crate::store) mod rooms;
+pub(in crate::store) mod scheduled;
 pub(in crate::store) mod sessions;
 pub(in crate::store) mod settings;
 pub(in crate::store) mod tokens;

@@ -118,7 +118,7 @@ impl Exec {
 /// A variable for each detail. One that the message lacks is not set, whatever this process has.
 fn set_details(command: &mut Command, details: Option<&Details>) {
     let none = Details::default();
-    let Details { title, priority, tags, click, reply_to } = details.unwrap_or(&none);
+    let Details { title, priority, tags, click, reply_to, due_at: _ } = details.unwrap_or(&none);
     let tags = tags.iter().map(Tag::as_str).collect::<Vec<_>>().join(",");
     for (name, value) in [
         ("CHAT_TITLE", title.as_ref().map(|title| title.as_str().to_owned())),

@@ -43,6 +43,9 @@ impl Conversation {
                 self.auth(user, password, is_forgotten, person, out)?;
             }
             Line::Send { to, text } => self.send(&send::parse_recipients(to)?, text, out)?,
+            Line::Later { when, to, text } => self.later((when, to), text, out)?,
+            Line::Scheduled => self.scheduled(out)?,
+            Line::CancelScheduled { id } => self.cancel_scheduled(id, out)?,
             Line::To { to } => self.set_to(to, out)?,
             Line::Reply { text } => self.reply(text, out)?,
             Line::ReplyTo { id, text } => self.reply_to(MessageId(id), text, out)?,

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use crate::model::{CursorName, MessageId, Timestamp, TokenHash, UserId, UserName};
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::operation::{Apply, Query, ReadContext, Statements};
-use crate::store::sqlite::operations::{cursors, rooms, sessions, tokens, users};
+use crate::store::sqlite::operations::{cursors, rooms, scheduled, sessions, tokens, users};
 use crate::store::sqlite::projection::delivery_cursor;
 use crate::store::sqlite::projection::memtable::Memtable;
 use crate::store::sqlite::row::{cursor_name, user_name};
@@ -206,6 +206,7 @@ fn delete(
         .connection
         .prepare_cached("DELETE FROM expectations WHERE owner_id = ?1 OR tell_id = ?1")?
         .execute([user.0])?;
+    scheduled::remove_all(context.connection, user)?;
     tokens::remove_all(context.connection, user)?;
     context.cache.user_ids.remove(name);
     context.cache.must_count(user);

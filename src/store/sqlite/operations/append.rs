@@ -31,16 +31,8 @@ impl Apply for Append {
 
 /// Adds a message to the open transaction.
 fn take(context: &mut WriteContext<'_>, append: Append) -> rusqlite::Result<Appended> {
-    if let Some(targets) = &append.only {
-        let others = tokens::not_among(context, targets, &append.to)?;
-        if !others.is_empty() {
-            return Ok(Appended::UnknownRecipients(others));
-        }
-    }
-    if let Some(key) = &append.key
-        && let Some(appended) = find_by_key(context, &append, key.as_str())?
-    {
-        return Ok(appended);
+    if let Some(answer) = decided(context, &append)? {
+        return Ok(answer);
     }
     let copies = find_mailboxes(context, &append)?;
     let mut copies = match copies {
@@ -99,6 +91,42 @@ fn take(context: &mut WriteContext<'_>, append: Append) -> rusqlite::Result<Appe
     let text = Text::new(sender, at, key, body).with(details.as_deref(), thread);
     context.pending_inserts.push(text, &copies);
     Ok(Appended::Stored { copies, at, duplicate: false })
+}
+
+/// The answer to a message that does not depend on its recipients: they are no targets of the
+/// sender's access token, or the message is in the message log with its key.
+pub(in crate::store) fn decided(
+    context: &mut WriteContext<'_>,
+    append: &Append,
+) -> rusqlite::Result<Option<Appended>> {
+    if let Some(targets) = &append.only {
+        let others = tokens::not_among(context, targets, &append.to)?;
+        if !others.is_empty() {
+            return Ok(Some(Appended::UnknownRecipients(others)));
+        }
+    }
+    match &append.key {
+        Some(key) => find_by_key(context, append, key.as_str()),
+        None => Ok(None),
+    }
+}
+
+/// The mailboxes of the recipients, or why the sender may not send this to them, but for a full
+/// inbox.
+pub(in crate::store) fn check(
+    context: &mut WriteContext<'_>,
+    append: &Append,
+) -> rusqlite::Result<Result<Vec<MailboxId>, Appended>> {
+    let copies = match find_mailboxes(context, append)? {
+        Ok(copies) => copies,
+        Err(refused) => return Ok(Err(refused)),
+    };
+    if let Some(id) = append.reply_to()
+        && find_thread(context, id, append.sender)?.is_none()
+    {
+        return Ok(Err(Appended::UnknownMessage));
+    }
+    Ok(Ok(copies.into_iter().map(|(mailbox, _)| mailbox).collect()))
 }
 
 /// The mailboxes of the recipients, or why the sender may not post to them.
@@ -226,11 +254,15 @@ fn posts_of_key(
     key: &str,
     messages: &keys::Messages,
 ) -> rusqlite::Result<SmallVec<[Earlier; 1]>> {
+    // A message that came late says when it was due. It is the same message as without that.
     let mut select = connection.prepare_cached(
-        "SELECT sent_at, recipient_id, body = ?4 AND details IS ?5 FROM messages
-          WHERE id = ?1 AND key = ?2 AND sender_id = ?3",
+        "SELECT sent_at, recipient_id,
+                body = ?4 AND iif(details LIKE '%\"due_at\":%',
+                                  nullif(json_remove(details, '$.due_at'), '{}'), details) IS ?5
+           FROM messages WHERE id = ?1 AND key = ?2 AND sender_id = ?3",
     )?;
-    let details = append.details.as_deref().map(Details::to_json);
+    let details = append.details.as_deref().cloned().and_then(|details| details.on_time().if_any());
+    let details = details.as_deref().map(Details::to_json);
     let mut posts: SmallVec<[Earlier; 1]> = SmallVec::new();
     for &id in messages {
         let text = append.body.as_str();
@@ -247,7 +279,7 @@ fn posts_of_key(
 }
 
 /// The recipients. `None` if a name is unknown. A room keeps its name.
-fn recipients(
+pub(in crate::store) fn recipients(
     connection: &Connection,
     append: &Append,
     find: impl Fn(&UserName) -> rusqlite::Result<Option<UserId>>,

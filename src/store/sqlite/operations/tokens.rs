@@ -192,7 +192,7 @@ fn names(connection: &Connection, targets: &[MailboxId]) -> rusqlite::Result<Vec
     Ok(names)
 }
 
-fn to_json(targets: &[MailboxId]) -> String {
+pub(in crate::store) fn to_json(targets: &[MailboxId]) -> String {
     let numbers: Vec<String> = targets.iter().map(|target| target.0.to_string()).collect();
     format!("[{}]", numbers.join(","))
 }
