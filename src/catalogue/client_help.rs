@@ -341,6 +341,10 @@ pub const HELP: &Help = &[
     ("It has started. The deadline stays", "Sudah dimulai. Batas waktunya tetap"),
     ("It has failed, as --exit-code 1", "Gagal, seperti --exit-code 1"),
     ("How it has ended: 0 is success", "Bagaimana berakhirnya: 0 berarti berhasil"),
+    (
+        "Why: told with a failure. Words are joined with one space; `-` is standard input",
+        "Mengapa: ikut diberitahukan jika gagal. Kata-kata disambung dengan satu spasi; `-` adalah standard input",
+    ),
     // token
     (
         "Make, show and revoke access tokens, for programs",
@@ -948,11 +952,13 @@ Contoh:
 Examples:
   ./backup && chat-cli report backup
   ./backup; chat-cli report backup --exit-code $?
+  ./backup >log 2>&1 || tail log | chat-cli report backup --fail -
   chat-cli report backup --start",
         id: "\
 Contoh:
   ./backup && chat-cli report backup
   ./backup; chat-cli report backup --exit-code $?
+  ./backup >log 2>&1 || tail log | chat-cli report backup --fail -
   chat-cli report backup --start",
     }
     token_create_examples {

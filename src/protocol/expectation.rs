@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::arguments::{True, bad_argument};
 use super::refusal::Refusal;
-use crate::model::{ExpectationName, Timestamp, UserName};
+use crate::model::{Body, ExpectationName, Timestamp, UserName};
 
 /// The longest time between two reports, and the longest grace.
 pub const EXPECTATION_SECONDS_MAX: u64 = 366 * 24 * 60 * 60;
@@ -94,6 +94,8 @@ pub struct Report {
     pub name: ExpectationName,
     /// What is reported.
     pub report: Reported,
+    /// What is said about it: told if it is a failure.
+    pub text: Option<Body>,
 }
 
 /// What is reported.
@@ -115,16 +117,19 @@ pub(super) struct ReportFields {
     start: Option<True>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     code: Option<u8>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    text: Option<Body>,
 }
 
 impl ReportFields {
     pub(super) fn check(self) -> Result<Report, Refusal> {
-        let report = match (self.start, self.code) {
-            (Some(True), None) => Reported::Started,
-            (None, code) => Reported::Ended(code.unwrap_or(0)),
-            (Some(True), Some(_)) => return Err(bad_argument("give one of start and code")),
+        let report = match (self.start, self.code, &self.text) {
+            (Some(True), None, None) => Reported::Started,
+            (None, code, _) => Reported::Ended(code.unwrap_or(0)),
+            (Some(True), Some(_), _) => return Err(bad_argument("give one of start and code")),
+            (Some(True), None, Some(_)) => return Err(bad_argument("text: a start has none")),
         };
-        Ok(Report { name: self.name, report })
+        Ok(Report { name: self.name, report, text: self.text })
     }
 
     pub(super) fn of(report: &Report) -> Self {
@@ -133,7 +138,7 @@ impl ReportFields {
             Reported::Ended(0) => (None, None),
             Reported::Ended(code) => (None, Some(code)),
         };
-        Self { name: report.name.clone(), start, code }
+        Self { name: report.name.clone(), start, code, text: report.text.clone() }
     }
 }
 

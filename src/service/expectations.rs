@@ -17,7 +17,7 @@ use smallvec::smallvec;
 
 use super::sessions::LiveSession;
 use super::{Responder, Service, failure};
-use crate::model::{Body, Details, Key, Priority, Tags, Timestamp, UserName};
+use crate::model::{BODY_BYTES_MAX, Body, Details, Key, Priority, Tags, Timestamp, UserName};
 use crate::protocol::expectation::{
     self, Expect, Expectations, Expected, Report as ReportArguments, Reported,
 };
@@ -170,7 +170,7 @@ impl Service {
         report: ReportArguments,
         responder: Responder,
     ) {
-        let ReportArguments { name, report } = report;
+        let ReportArguments { name, report, text } = report;
         let service = Arc::clone(self);
         let write = ReportExpectation {
             owner: session.user,
@@ -179,6 +179,7 @@ impl Service {
                 Reported::Started => Report::Started,
                 Reported::Ended(code) => Report::Ended(code),
             },
+            text,
             now: self.now(),
         };
         self.store.write(write, move |due_at| match due_at {
@@ -344,7 +345,10 @@ fn message(told: &Untold) -> Option<Append> {
         Told::Missing { last_at: None } => {
             ("late", format!("{name} is late: it was due at {since}, and has never reported"))
         }
-        Told::Failed(code) => ("late", format!("{name} failed with {code} at {since}")),
+        Told::Failed(code) => {
+            let failed = format!("{name} failed with {code} at {since}");
+            ("late", with_text(failed, told.text.as_ref()))
+        }
         Told::Back(at) => ("back", format!("{name} is back: it reported at {}", at.to_rfc3339())),
     };
     let is_back = matches!(told.what, Told::Back(_));
@@ -364,6 +368,15 @@ fn message(told: &Untold) -> Option<Append> {
         details: details.if_any(),
         only: None,
     })
+}
+
+/// The message with what was reported below it, or with the end of that: it says why.
+fn with_text(mut message: String, text: Option<&Body>) -> String {
+    let Some(text) = text.map(Body::as_str) else { return message };
+    message.push_str("\n\n");
+    let room = BODY_BYTES_MAX - message.len();
+    message.push_str(&text[text.ceil_char_boundary(text.len().saturating_sub(room))..]);
+    message
 }
 
 #[cfg(test)]

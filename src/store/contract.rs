@@ -34,7 +34,7 @@ use expectations::{
     expectations_are_limited_listed_changed_and_removed,
     failure_after_a_return_begins_a_new_period,
     failure_is_told_of_at_once_and_a_start_is_no_report,
-    pages_of_what_is_to_be_told_go_past_what_cannot_be_told,
+    pages_of_what_is_to_be_told_go_past_what_cannot_be_told, text_of_the_first_failure_is_told,
 };
 use rooms::conversations::list_goes_on_after_large_messages;
 use rooms::marks::{
@@ -493,6 +493,7 @@ macro_rules! promises {
             failure_is_told_of_at_once_and_a_start_is_no_report
             failure_after_a_return_begins_a_new_period
             pages_of_what_is_to_be_told_go_past_what_cannot_be_told
+            text_of_the_first_failure_is_told
             expectations_are_limited_listed_changed_and_removed
             key_of_a_scheduled_message_is_the_same_message_before_and_after
             pages_of_what_is_due_go_on_after_the_last_one

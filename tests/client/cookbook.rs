@@ -174,7 +174,8 @@ fn expected(recipe: &mut Recipe) {
     recipe.server.start_again_listening(&address);
     recipe.set("CHAT_HTTP", &format!("http://{}", recipe.server.http()));
     recipe.run();
-    recipe.put("robo", "bin/backup", &script("exit 3"));
+    let failing = "echo tar: /srv: No space left on device >&2; exit 3";
+    recipe.put("robo", "bin/backup", &script(failing));
     recipe.run_failing(3);
     wait_until("the failure is told of", || recipe.count("neko") == 1);
     recipe.run();

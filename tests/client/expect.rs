@@ -21,14 +21,16 @@ fn expectation_is_declared_listed_reported_and_removed() {
     assert_eq!(fields[3..], ["no report yet", "tells neko"]);
     assert_eq!(paff.run(["report", "backup", "--start"]).code, 0);
     assert!(list().starts_with("backup\trunning\t"));
-    let outcome = paff.run(["report", "backup", "--exit-code", "7"]);
+    let words = ["report", "backup", "--exit-code", "7", "-"];
+    let outcome = paff.run_with_input(words, "no space\n");
     assert_eq!(outcome.code, 0, "{outcome:?}");
     assert!(list().starts_with("backup\tLATE\t"), "{}", list());
     let failed = || neko.run(["history", "--raw"]).stdout.starts_with("backup failed with 7 at ");
     wait_until("neko is told", failed);
     assert_eq!(paff.run(["report", "backup"]).code, 0);
     let told = || neko.run(["history", "--raw"]).stdout;
-    wait_until("neko is told", || told().lines().count() == 2);
+    wait_until("neko is told", || told().lines().count() == 4);
+    assert_eq!(told().lines().nth(2), Some("no space"));
     assert!(told().lines().last().unwrap().starts_with("backup is back: it reported at "));
     let json = paff.run(["--json", "expect", "list"]);
     let object: Value = serde_json::from_str(&json.stdout).unwrap();

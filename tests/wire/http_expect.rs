@@ -45,7 +45,8 @@ fn path_reports_what_the_verb_reports() {
         let told = (&answer["name"], &answer["due_at"]);
         assert_eq!(told, (&json!("backup"), &listed["due_at"]), "{request}");
     }
-    let told = "select count(*) from v1_messages where body like 'backup failed with 1 at %'";
+    let told = "select count(*) from v1_messages
+                 where body like 'backup failed with 1 at %what the job has printed'";
     wait_until("the failure is told of", || server.query(told) == ["1"]);
 }
 

@@ -37,3 +37,6 @@ SELECT c.id, u.name AS sender, coalesce(r.name, o.name) AS recipient,
   JOIN json_each(c.recipients) a
   LEFT JOIN users r ON r.id = a.value AND r.deleted_at IS NULL
   LEFT JOIN rooms o ON o.id = -a.value;
+
+-- What was reported with the failure that late_since is about.
+ALTER TABLE expectations ADD COLUMN late_text TEXT;

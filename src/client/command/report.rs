@@ -1,8 +1,10 @@
 //! `chat-cli report NAME [--start|--fail|--exit-code N]`
 
-use std::io::Write;
+use std::ffi::OsStr;
+use std::io::{self, Write};
 use std::time::Instant;
 
+use super::send;
 use crate::catalogue::expectation as texts;
 use crate::client::arguments::ReportArguments;
 use crate::client::exit::Exit;
@@ -13,6 +15,9 @@ use crate::client::render::{View, object};
 use crate::client::{local_login, retry, verbs};
 use crate::model::Token;
 use crate::protocol::expectation::{Expected, Report, Reported};
+
+/// Stands for standard input.
+const STDIN: &str = "-";
 
 /// Reports, and prints when the next report is due.
 pub fn run(
@@ -27,7 +32,13 @@ pub fn run(
         (_, true, _) => Reported::Ended(1),
         (_, _, code) => Reported::Ended(code.unwrap_or(0)),
     };
-    let report = Report { name: arguments.name.clone(), report: reported };
+    let text = match arguments.text.as_slice() {
+        [] => None,
+        [word] if word == STDIN => Some(send::read_text(io::stdin().lock())?),
+        words => Some(words.join(OsStr::new(" "))),
+    };
+    let text = text.filter(|text| !text.is_empty()).map(send::body).transpose()?;
+    let report = Report { name: arguments.name.clone(), report: reported, text };
     let expected = send(link, token, &report)?;
     if view.is_json {
         writeln!(out, "{}", object::line(&expected))?;

@@ -16,7 +16,21 @@ fn untold(name: &str, what: Told) -> Untold {
         tell: "neko".parse().unwrap(),
         late_since: Timestamp(253_402_300_799_999),
         what,
+        text: None,
     }
+}
+
+#[test]
+fn end_of_a_long_report_is_told() {
+    let text = format!("{}é the end", "é".repeat(BODY_BYTES_MAX / 2 - 5));
+    let mut failed = untold("backup", Told::Failed(3));
+    failed.text = Some(text.parse().unwrap());
+    let body = message(&failed).expect("a message").body;
+    let (first, rest) = body.as_str().split_once("\n\n").unwrap();
+    assert!(first.starts_with("backup failed with 3 at ") && rest.ends_with("é the end"));
+    assert!((BODY_BYTES_MAX - 1..=BODY_BYTES_MAX).contains(&body.as_str().len()));
+    failed.what = Told::Missing { last_at: None };
+    assert!(!message(&failed).expect("a message").body.as_str().contains("the end"));
 }
 
 #[test]

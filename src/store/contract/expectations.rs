@@ -29,7 +29,8 @@ impl Engine {
 
     pub(super) fn report(&self, name: &str, report: Report, now: i64) -> Option<i64> {
         let name = name.parse().unwrap();
-        let report = ReportExpectation { owner: PAFF, name, report, now: Timestamp(now) };
+        let now = Timestamp(now);
+        let report = ReportExpectation { owner: PAFF, name, report, text: None, now };
         self.write(report).unwrap().map(|due_at| due_at.0)
     }
 
@@ -161,7 +162,8 @@ pub fn pages_of_what_is_to_be_told_go_past_what_cannot_be_told(open: Open) {
     let failed = Report::Ended(7);
     let (owner, backup) = (NEKO, "backup".parse().unwrap());
     let now = Timestamp((COUNT / 4) as i64);
-    engine.write(ReportExpectation { owner, name: backup, report: failed, now }).unwrap();
+    let report = ReportExpectation { owner, name: backup, report: failed, text: None, now };
+    engine.write(report).unwrap();
     let (mut after, mut found) = (None, Vec::new());
     loop {
         let page = engine.read(FindUntold { now, after, max: 10 }).untold;
@@ -233,4 +235,36 @@ pub fn disabled_user_tells_nothing_and_a_clock_set_back_moves_no_deadline_away(o
     assert_eq!(engine.untold(12 * HOUR).untold.len(), 1);
     change(Change::Delete);
     assert_eq!((engine.untold(12 * HOUR).untold, engine.expectations()), (vec![], vec![]));
+}
+
+/// The text of the failure that began the period is told, whatever is reported meanwhile.
+pub fn text_of_the_first_failure_is_told(open: Open) {
+    let Some(mut engine) = Engine::new(open) else { return };
+    let report = |engine: &Engine, report, text: &str, now| {
+        let text = Some(text.parse().unwrap());
+        let name = "backup".parse().unwrap();
+        let now = Timestamp(now);
+        engine.write(ReportExpectation { owner: PAFF, name, report, text, now }).unwrap().unwrap();
+    };
+    let told = |engine: &Engine| -> Vec<Option<String>> {
+        let untold = engine.untold(100).untold;
+        untold.into_iter().map(|of| of.text.map(|text| text.as_str().to_owned())).collect()
+    };
+    engine.expect(PAFF, "backup", 1, 0);
+    report(&engine, Report::Ended(0), "all is well", 10);
+    assert_eq!(told(&engine), []);
+    report(&engine, Report::Ended(3), "no\0 space\n", 20);
+    report(&engine, Report::Ended(4), "still none", 30);
+    engine.reopen();
+    assert_eq!(told(&engine), [Some("no\0 space\n".to_owned())]);
+    engine.tell(30);
+    report(&engine, Report::Ended(0), "space again", 40);
+    engine.tell(40);
+    report(&engine, Report::Ended(5), "another", 50);
+    assert_eq!(told(&engine), [Some("another".to_owned())]);
+    // A change of the expectation forgets it.
+    engine.expect(PAFF, "backup", 1, 60);
+    assert_eq!((engine.mark(4 * HOUR, false), told(&engine).len()), (1, 1));
+    let missing = engine.untold(4 * HOUR).untold.remove(0);
+    assert_eq!(missing.text, None);
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::{ExpectationName, Timestamp, UserId, UserName};
+use crate::model::{Body, ExpectationName, Timestamp, UserId, UserName};
 use crate::store::operation::{Party, Read, Write};
 
 /// The maximum number of expectations of one user.
@@ -99,6 +99,8 @@ pub struct ReportExpectation {
     pub name: ExpectationName,
     /// What is reported.
     pub report: Report,
+    /// What is said about it. It is told with a failure that begins a period.
+    pub text: Option<Body>,
     /// The time now.
     pub now: Timestamp,
 }
@@ -171,6 +173,8 @@ pub struct Untold {
     pub late_since: Timestamp,
     /// What is told.
     pub what: Told,
+    /// What was reported with a failure.
+    pub text: Option<Body>,
 }
 
 impl FindUntold {

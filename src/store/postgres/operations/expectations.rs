@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use postgres::Row;
 
-use crate::model::{ExpectationName, Timestamp, UserId, UserName};
+use crate::model::{Body, ExpectationName, Timestamp, UserId, UserName};
 use crate::store::postgres::error::{Error, Result};
 use crate::store::postgres::operation::{Apply, Query, WriteContext};
 use crate::store::postgres::session::Session;
@@ -40,7 +40,8 @@ impl Apply for PutExpectation {
              ON CONFLICT (owner_id, name) DO UPDATE
              SET tell_id = excluded.tell_id, every_ms = excluded.every_ms,
                  grace_ms = excluded.grace_ms, due_at = excluded.due_at,
-                 late_since = NULL, late_code = NULL, is_told = false, back_at = NULL",
+                 late_since = NULL, late_code = NULL, late_text = NULL, is_told = false,
+                 back_at = NULL",
             &[
                 &owner.0,
                 &name.as_str(),
@@ -67,6 +68,7 @@ impl Apply for RemoveExpectation {
 impl Apply for ReportExpectation {
     fn apply(&self, context: &mut WriteContext<'_>) -> Result<Option<Timestamp>> {
         let (owner, name, now) = (self.owner.0, self.name.as_str(), self.now.0);
+        let text = self.text.as_ref().map(|text| text.as_str().as_bytes());
         let row = match self.report {
             Report::Started => context.session.query_opt(
                 "UPDATE chat.expectations SET started_at = $3
@@ -89,13 +91,16 @@ impl Apply for ReportExpectation {
                         late_code = CASE WHEN late_since IS NULL
                                            OR is_told AND back_at IS NOT NULL THEN $4
                                          ELSE late_code END,
+                        late_text = CASE WHEN late_since IS NULL
+                                           OR is_told AND back_at IS NOT NULL THEN $5
+                                         ELSE late_text END,
                         late_since = CASE WHEN is_told AND back_at IS NOT NULL
                                           THEN greatest($3, late_since + 1)
                                           ELSE coalesce(late_since, $3) END,
                         is_told = is_told AND back_at IS NULL,
                         back_at = NULL
                   WHERE owner_id = $1 AND name = $2 RETURNING due_at",
-                &[&owner, &name, &now, &i64::from(code)],
+                &[&owner, &name, &now, &i64::from(code), &text],
             ),
         };
         Ok(row?.map(|row| Timestamp(row.get(0))))
@@ -132,7 +137,8 @@ impl Apply for SettleTold {
             }
             Told::Back(_) => {
                 "UPDATE chat.expectations
-                    SET late_since = NULL, late_code = NULL, is_told = false, back_at = NULL
+                    SET late_since = NULL, late_code = NULL, late_text = NULL, is_told = false,
+                        back_at = NULL
                   WHERE owner_id = $1 AND name = $2 AND late_since = $3 AND is_told
                     AND back_at IS NOT NULL"
             }
@@ -172,7 +178,7 @@ impl Query for FindUntold {
         let (since, owner, name) = self.place();
         let rows = session.query(
             "SELECT e.owner_id, e.name, u.name, e.late_since, e.is_told, e.late_code, e.last_at,
-                    e.back_at
+                    e.back_at, e.late_text
                FROM chat.expectations e JOIN chat.users u ON u.id = e.tell_id
                JOIN chat.users o ON o.id = e.owner_id
               WHERE o.disabled_at IS NULL AND o.deleted_at IS NULL
@@ -193,6 +199,7 @@ impl Query for FindUntold {
                 tell: user_name(row, 2)?,
                 late_since: Timestamp(row.get(3)),
                 what,
+                text: text(row, 8)?,
             })
         };
         let untold = rows.iter().map(untold).collect::<Result<_>>()?;
@@ -224,6 +231,13 @@ fn expectation_name(row: &Row, column: usize) -> Result<ExpectationName> {
 fn user_name(row: &Row, column: usize) -> Result<UserName> {
     let text: &str = row.get(column);
     text.parse().map_err(|_| Error::Unexpected("a user has a name that is none"))
+}
+
+fn text(row: &Row, column: usize) -> Result<Option<Body>> {
+    let Some(bytes): Option<Vec<u8>> = row.get(column) else { return Ok(None) };
+    let text = String::from_utf8(bytes)
+        .map_err(|_| Error::Unexpected("the text of a report is not UTF-8"))?;
+    Ok(Some(Body::try_from(text.into_boxed_str())?))
 }
 
 fn milliseconds(duration: Duration) -> i64 {

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use crate::model::{Timestamp, UserId};
+use crate::model::{Body, Timestamp, UserId};
 use crate::store::sqlite::operation::{Apply, Query, ReadContext, Statements};
 use crate::store::sqlite::operations::users;
-use crate::store::sqlite::row::{expectation_name, user_name};
+use crate::store::sqlite::row::{expectation_name, not_a_value, user_name};
 use crate::store::sqlite::write::context::WriteContext;
 use crate::store::types::expectations::{
     EXPECTATIONS_MAX, Expectation, FindUntold, FoundUntold, ListExpectations, MarkLate, Put,
@@ -39,7 +39,8 @@ impl Apply for PutExpectation {
                  ON CONFLICT (owner_id, name) DO UPDATE
                  SET tell_id = excluded.tell_id, every_ms = excluded.every_ms,
                      grace_ms = excluded.grace_ms, due_at = excluded.due_at,
-                     late_since = NULL, late_code = NULL, is_told = 0, back_at = NULL",
+                     late_since = NULL, late_code = NULL, late_text = NULL, is_told = 0,
+                     back_at = NULL",
             )?
             .execute(params![
                 owner.0,
@@ -72,14 +73,15 @@ impl Apply for ReportExpectation {
         let sql = match self.report {
             Report::Started => {
                 "UPDATE expectations SET started_at = ?3
-                  WHERE owner_id = ?1 AND name = ?2 AND ?4 IS NULL RETURNING due_at"
+                  WHERE owner_id = ?1 AND name = ?2 AND ?4 IS NULL AND ?5 IS NULL
+              RETURNING due_at"
             }
             Report::Ended(0) => {
                 "UPDATE expectations
                     SET started_at = NULL, last_at = ?3, last_code = ?4,
                         due_at = ?3 + every_ms + grace_ms,
                         back_at = iif(late_since IS NULL, NULL, coalesce(back_at, ?3))
-                  WHERE owner_id = ?1 AND name = ?2 RETURNING due_at"
+                  WHERE owner_id = ?1 AND name = ?2 AND ?5 IS NULL RETURNING due_at"
             }
             Report::Ended(_) => {
                 "UPDATE expectations
@@ -87,6 +89,8 @@ impl Apply for ReportExpectation {
                         due_at = ?3 + every_ms + grace_ms,
                         late_code = iif(late_since IS NULL OR is_told AND back_at IS NOT NULL, ?4,
                                         late_code),
+                        late_text = iif(late_since IS NULL OR is_told AND back_at IS NOT NULL, ?5,
+                                        late_text),
                         late_since = iif(is_told AND back_at IS NOT NULL, max(?3, late_since + 1),
                                          coalesce(late_since, ?3)),
                         is_told = is_told AND back_at IS NULL,
@@ -98,10 +102,14 @@ impl Apply for ReportExpectation {
             Report::Started => None,
             Report::Ended(code) => Some(i64::from(code)),
         };
+        // Only a failure has one.
+        let text = self.text.filter(|_| !matches!(self.report, Report::Started | Report::Ended(0)));
+        let text = text.as_ref().map(Body::as_str);
+        let (owner, name) = (self.owner.0, self.name.as_str());
         context
             .connection
             .prepare_cached(sql)?
-            .query_row(params![self.owner.0, self.name.as_str(), self.now.0, code], |row| {
+            .query_row(params![owner, name, self.now.0, code, text], |row| {
                 Ok(Timestamp(row.get(0)?))
             })
             .optional()
@@ -145,7 +153,8 @@ impl Apply for SettleTold {
             }
             Told::Back(_) => {
                 "UPDATE expectations
-                    SET late_since = NULL, late_code = NULL, is_told = 0, back_at = NULL
+                    SET late_since = NULL, late_code = NULL, late_text = NULL, is_told = 0,
+                        back_at = NULL
                   WHERE owner_id = ?1 AND name = ?2 AND late_since = ?3 AND is_told = 1
                     AND back_at IS NOT NULL"
             }
@@ -192,7 +201,7 @@ impl Query for FindUntold {
             .connection
             .prepare_cached(
                 "SELECT e.owner_id, e.name, u.name, e.late_since, e.is_told, e.late_code, e.last_at,
-                        e.back_at
+                        e.back_at, e.late_text
                    FROM expectations e JOIN users u ON u.id = e.tell_id
                    JOIN users o ON o.id = e.owner_id
                   WHERE o.disabled_at IS NULL AND o.deleted_at IS NULL
@@ -214,6 +223,7 @@ impl Query for FindUntold {
                     tell: user_name(row, 2)?,
                     late_since: Timestamp(row.get(3)?),
                     what,
+                    text: text(row, 8)?,
                 })
             })?
             .collect::<Result<_, _>>()?;
@@ -233,6 +243,11 @@ impl Query for FindUntold {
 
 fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
     Ok(row.get::<_, Option<i64>>(column)?.map(Timestamp))
+}
+
+fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Body>> {
+    let text: Option<Box<str>> = row.get(column)?;
+    text.map(Body::try_from).transpose().map_err(|error| not_a_value(column, error))
 }
 
 fn milliseconds(duration: Duration) -> i64 {
