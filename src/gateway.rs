@@ -17,6 +17,7 @@ mod kind;
 mod message;
 mod names;
 mod openapi;
+mod origins;
 mod page;
 mod publish;
 mod read;
@@ -62,6 +63,8 @@ pub struct Gateway {
 pub struct Options {
     /// How long a stream may be silent before it gets an event.
     pub heartbeat: Adjustable<Duration>,
+    /// The sites whose pages may use it, as browsers name them: `https://a.example`.
+    pub origins: Vec<String>,
     /// The proxies that name their client in `X-Forwarded-For`.
     pub proxies: Proxies,
 }

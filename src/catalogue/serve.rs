@@ -47,6 +47,10 @@ texts! {
         en: "there is no certificate for tls:{address}",
         id: "tidak ada sertifikat untuk tls:{address}",
     }
+    no_origin(given) {
+        en: "{given} is no site: give each by name, as https://a.example or http://a.example:3000",
+        id: "{given} bukan situs: beri namanya satu per satu, misalnya https://a.example atau http://a.example:3000",
+    }
     half_a_certificate {
         en: "a certificate and its key go together, and one of them is not set",
         id: "sertifikat dan kuncinya harus lengkap, dan salah satunya tidak diisi",

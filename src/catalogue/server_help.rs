@@ -228,6 +228,10 @@ pub const HELP: &Help = &[
         "Nama yang dipakai untuk menghubungi --http, selain localhost dan nama di sertifikat; bisa diberikan beberapa kali",
     ),
     (
+        "A site whose pages may use --http by tokens (CORS), as https://a.example; can be given several times",
+        "Situs yang halamannya boleh memakai --http dengan token (CORS), misalnya https://a.example; bisa diberikan beberapa kali",
+    ),
+    (
         "Serve metrics and the status page over HTTP at this address",
         "Beri tahu Prometheus dan browser keadaan server, lewat HTTP di alamat ini",
     ),

@@ -3,17 +3,13 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::Request;
-use axum::http::header::{HOST, ORIGIN};
-use axum::http::{HeaderMap, StatusCode, Uri};
-use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::middleware;
 use axum::routing::{get, post};
 
-use super::api::OwnForm;
 use super::refused::Refused;
 use super::stream::Form;
-use super::{Gateway, api, cookie, expect, hooks, openapi, page, publish, read};
+use super::{Gateway, api, expect, hooks, openapi, origins, page, publish, read};
 use crate::protocol::refusal::Code;
 
 pub(super) fn router(gateway: Arc<Gateway>) -> Router {
@@ -39,74 +35,11 @@ pub(super) fn router(gateway: Arc<Gateway>) -> Router {
         .route("/{name}/ack", post(read::ack))
         .fallback(async || Refused::new(StatusCode::NOT_FOUND, Code::BadRequest, "no such path"))
         .method_not_allowed_fallback(wrong_method)
-        .layer(middleware::from_fn(check))
+        .layer(middleware::from_fn_with_state(Arc::clone(&gateway), origins::check))
         .with_state(gateway)
 }
 
 async fn wrong_method() -> Refused {
     let why = "this path does not take this method";
     Refused::new(StatusCode::METHOD_NOT_ALLOWED, Code::BadRequest, why)
-}
-
-/// Refuses what a page of another site sends: a browser would add a password that it remembers.
-/// Likewise what may be such a page's, if a cookie says who sends it.
-async fn check(request: Request, next: Next) -> Response {
-    let (method, headers) = (request.method(), request.headers());
-    let why = if is_from_elsewhere(request.uri(), headers) {
-        Some("a page of another site may not use this server")
-    } else if cookie::is_forgeable(method, headers) {
-        Some("a request with a cookie needs Origin or Sec-Fetch-Site, as browsers send them")
-    } else {
-        None
-    };
-    if let Some(why) = why {
-        let refused = Refused::new(StatusCode::FORBIDDEN, Code::BadRequest, why);
-        let path = request.uri().path();
-        return match path.starts_with(openapi::ROOT) || path.starts_with(page::ROOT) {
-            true => OwnForm(refused).into_response(),
-            false => refused.into_response(),
-        };
-    }
-    next.run(request).await
-}
-
-fn is_from_elsewhere(uri: &Uri, headers: &HeaderMap) -> bool {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    if let Some(origin) = headers.get(ORIGIN) {
-        let host =
-            uri.authority().map(|authority| authority.as_str()).or_else(|| text(HOST.as_str()));
-        let authority = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
-        return match (authority, host) {
-            (Some((_, authority)), Some(host)) => !authority.eq_ignore_ascii_case(host),
-            _ => true,
-        };
-    }
-    matches!(text("sec-fetch-site"), Some("cross-site" | "same-site"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn is_elsewhere(fields: &[(&'static str, &str)]) -> bool {
-        let fields = fields.iter().map(|(name, value)| {
-            (axum::http::HeaderName::from_static(name), value.parse().unwrap())
-        });
-        is_from_elsewhere(&Uri::from_static("/neko"), &fields.collect())
-    }
-
-    #[test]
-    fn page_of_another_site_is_found_by_its_origin() {
-        let host = ("host", "chat.example:8080");
-        assert!(!is_elsewhere(&[host]));
-        assert!(!is_elsewhere(&[host, ("origin", "https://chat.example:8080")]));
-        for origin in ["https://evil.example", "null", "https://chat.example", ""] {
-            assert!(is_elsewhere(&[host, ("origin", origin)]), "{origin}");
-        }
-        for (site, is_refused) in
-            [("cross-site", true), ("same-site", true), ("same-origin", false), ("none", false)]
-        {
-            assert_eq!(is_elsewhere(&[host, ("sec-fetch-site", site)]), is_refused, "{site}");
-        }
-    }
 }

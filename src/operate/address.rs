@@ -97,6 +97,35 @@ pub(super) fn parse_listen(given: &str) -> Result<Listen, String> {
     Ok(Listen { given: given.to_owned(), addresses, inherited: None })
 }
 
+/// Parses a value of `--http-origins`, into the form in which browsers write it: lower case, and no
+/// port that is the scheme's own.
+pub(super) fn parse_origin(given: &str) -> Result<String, String> {
+    let wrong = || texts::no_origin(quoted(given));
+    let lower = given.trim().to_ascii_lowercase();
+    let (scheme, authority) = lower.split_once("://").ok_or_else(wrong)?;
+    let own_port = match scheme {
+        "http" => 80,
+        "https" => 443,
+        _ => return Err(wrong()),
+    };
+    let authority = authority.strip_suffix('/').unwrap_or(authority);
+    let (host, port) = match authority.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')) {
+        Some((host, port)) => (host, Some(port.parse::<u16>().map_err(|_| wrong())?)),
+        None => (authority, None),
+    };
+    let is_named = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let is_host = match address {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => !host.is_empty() && host.bytes().all(is_named),
+    };
+    match port {
+        _ if !is_host => Err(wrong()),
+        Some(port) if port != own_port => Ok(format!("{scheme}://{host}:{port}")),
+        _ => Ok(format!("{scheme}://{host}")),
+    }
+}
+
 /// Parses the value of `--unix-mode`.
 pub(super) fn parse_unix_mode(given: &str) -> Result<UnixMode, String> {
     match u32::from_str_radix(given, 8) {
@@ -131,6 +160,37 @@ fn quoted(given: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn origin_has_the_form_of_browsers() {
+        for (given, origin) in [
+            ("https://a.example", "https://a.example"),
+            (" HTTPS://A.example:443/ ", "https://a.example"),
+            ("http://localhost:3000", "http://localhost:3000"),
+            ("http://a.example:443", "http://a.example:443"),
+            ("https://[::1]:8443", "https://[::1]:8443"),
+            ("https://[::1]", "https://[::1]"),
+        ] {
+            assert_eq!(parse_origin(given).as_deref(), Ok(origin), "{given:?}");
+        }
+        for wrong in [
+            "*",
+            "null",
+            "a.example",
+            "https://",
+            "https://*.a.example",
+            "https://a.example/path",
+            "https://user@a.example",
+            "https://a.example:x",
+            "https://a.example:",
+            "ftp://a.example",
+            "https://[::1",
+            "https://a b",
+        ] {
+            let told = parse_origin(wrong).unwrap_err();
+            assert!(told.contains("https://a.example"), "{wrong:?}: {told}");
+        }
+    }
 
     #[test]
     fn system_users_are_mapped_by_name_or_by_number() {

@@ -35,8 +35,8 @@ pub use storage::{
 };
 
 use super::address::{
-    Listen, ListenOn, UnixMode, parse_http, parse_listen, parse_listen_on, parse_unix_mode,
-    parse_unix_user,
+    Listen, ListenOn, UnixMode, parse_http, parse_listen, parse_listen_on, parse_origin,
+    parse_unix_mode, parse_unix_user,
 };
 use super::failure::Exit;
 use crate::catalogue::{Language, server, server_help};
@@ -311,6 +311,10 @@ pub struct ServeArguments {
     /// given several times.
     #[arg(long, value_name = "NAME", env = "CHAT_SERVER_HTTP_HOST", value_delimiter = ',')]
     pub http_host: Vec<String>,
+    /// A site whose pages may use --http by tokens (CORS), as https://a.example; can be given
+    /// several times.
+    #[arg(long, value_name = "URL", env = "CHAT_SERVER_HTTP_ORIGINS", value_delimiter = ',', value_parser = parse_origin)]
+    pub http_origins: Vec<String>,
     /// Serve metrics and the status page over HTTP at this address.
     #[arg(long, value_name = "ADDR:PORT", env = "CHAT_SERVER_METRICS", value_parser = parse_listen)]
     pub metrics: Option<Listen>,

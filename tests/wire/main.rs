@@ -13,6 +13,8 @@ mod details;
 mod expectations;
 mod hang_up;
 #[cfg(feature = "http")]
+mod http_cors;
+#[cfg(feature = "http")]
 mod http_events;
 #[cfg(feature = "http")]
 mod http_expect;

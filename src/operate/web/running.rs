@@ -81,7 +81,8 @@ impl Running {
     ) -> io::Result<()> {
         let (arguments, limits) = (parts.arguments, parts.limits);
         let proxies = Proxies::new(&arguments.proxy_protocol);
-        let options = gateway::Options { heartbeat: limits.heartbeat.clone(), proxies };
+        let origins = arguments.http_origins.clone();
+        let options = gateway::Options { heartbeat: limits.heartbeat.clone(), origins, proxies };
         let gateway = Gateway::new(Arc::clone(parts.service), options);
         let hosts = Hosts {
             names: arguments.http_host.clone(),
