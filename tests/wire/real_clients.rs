@@ -166,3 +166,29 @@ with httpx.Client(timeout=60) as client:
         last = told["id"].as_str().unwrap().to_owned();
     }
 }
+
+#[test]
+fn schemathesis_finds_no_request_that_fails_the_server() {
+    let Some(mut python) = python::with("schemathesis") else { return };
+    // Some of its requests have a wrong password, and the user must not wait for it.
+    let failures = ["--login-failures-per-address-max", "--login-failures-per-user-max"];
+    let failures = failures.map(|option| [option, "100000"]).concat();
+    let server = Server::start_with(&[HTTP, &failures].concat());
+    let url = format!("http://{}/api/v1/openapi.json", server.http());
+    // A name and a password get another session when one was ended.
+    python.args(["-W", "ignore", "-m", "schemathesis.cli", "run", &url, "--auth", "paff:cytus"]);
+    python.args(["--phases", "coverage,fuzzing", "--max-examples", "10", "--seed", "1"]);
+    python.args(["--checks", "not_a_server_error", "--no-color"]);
+    let folder = tempfile::TempDir::new().unwrap();
+    let output = python.current_dir(folder.path()).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{told}\n{output:?}");
+    let document = crate::support::http::get(server.http(), "/api/v1/openapi.json").body;
+    let document: Value = serde_json::from_str(&document).unwrap();
+    let count = document["paths"].as_object().unwrap().len();
+    assert!(told.contains(&format!("Tested: {count}\n")), "{told}");
+    for vain in ["Rate limited", "Authentication failed"] {
+        assert!(!told.contains(vain), "{told}");
+    }
+    server.connect().done(format!("whoami {}", server.log_in("neko")));
+}
