@@ -56,6 +56,7 @@ pub mod command_line;
 pub mod configuration;
 pub mod expectation;
 pub mod init;
+pub mod invitation;
 pub mod job;
 pub mod mcp;
 pub mod notify;

@@ -17,6 +17,7 @@ pub mod dial;
 pub mod exit;
 pub mod failure;
 pub mod frames;
+pub mod join_link;
 pub mod known_servers;
 pub mod link;
 pub mod local_login;
@@ -125,6 +126,13 @@ fn dispatch(
             Failure::new(Exit::LocalFile, texts::output_not_open()).with_hint(texts::open_output())
         );
     }
+    let mut settings = settings;
+    if let Some(Command::Join(join)) = &mut arguments.command
+        && settings.server.is_none()
+    {
+        settings.server = join.link.server.clone();
+        join.is_elsewhere = settings.server.is_some();
+    }
     let is_bell_on = settings.is_bell_on();
     let mut link = Link::new(settings.dialer(), settings.timeout()).acting_as(settings.user);
     let Some(command) = arguments.command.take() else {
@@ -133,6 +141,7 @@ fn dispatch(
     let link = &mut link;
     let done = match command {
         Command::Auth(arguments) => command::auth::run(&arguments, view, link, out),
+        Command::Join(arguments) => command::join::run(&arguments, view, link, out),
         Command::Send(arguments) if arguments.done => {
             let done = command::send::done::run(&arguments, view, link);
             return end(done.map(Ending::OfCommand), link);

@@ -6,6 +6,7 @@
 mod access;
 mod details;
 mod filter;
+mod invitation;
 mod mailbox;
 mod room;
 #[cfg(feature = "http")]
@@ -32,6 +33,7 @@ pub use details::{
     TITLE_BYTES_MAX, Tag, Tags, Title, TooManyTags,
 };
 pub use filter::Filter;
+pub use invitation::{INVITATION_SECONDS_MAX, InvitationId, InvitationSecret};
 pub use mailbox::{MailboxId, MailboxName, ROOM_NAME_BYTES_MAX, RoomId, RoomName};
 pub use room::{History, NoSuchWord, Notify, Posting, Role, TOPIC_BYTES_MAX, Topic, mentions};
 pub use secrets::{Password, TOKEN_BYTES_MAX, Token, TokenHash};

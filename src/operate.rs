@@ -21,6 +21,7 @@ pub mod failure;
 mod healthcheck;
 mod import;
 mod init;
+mod invite;
 mod listen;
 mod manager;
 mod message;
@@ -129,6 +130,7 @@ fn dispatch(resolved: &Resolved) -> Result<(), Failure> {
         Some(Command::Room(room)) => room::run(&database, &room.command, output()),
         Some(Command::Session(session)) => session::run(&database, &session.command, output()),
         Some(Command::Token(token)) => token::run(&database, &token.command, output()),
+        Some(Command::Invite(invite)) => invite::run(&database, invite, &arguments.serve, output()),
         Some(Command::Seed(seed)) => seed::run(&database, seed, output()),
         Some(Command::Stats) => stats::run(&database, output()),
         Some(Command::Healthcheck(healthcheck)) => {

@@ -11,6 +11,7 @@ pub mod cookie;
 pub mod event;
 pub mod expectation;
 pub mod framing;
+pub mod invitations;
 pub mod json;
 #[cfg(feature = "http")]
 pub mod object;

@@ -11,6 +11,7 @@ mod clock;
 mod expectations;
 mod hashers;
 mod hub;
+mod invitations;
 mod judge;
 mod marks;
 mod messages;
@@ -195,6 +196,8 @@ impl Service {
             Request::AuthPeer => self.authenticate_peer(responder),
             Request::Hello => responder.answer(about::hello(&self.store)),
             Request::Help => responder.answer(about::help()),
+            Request::Invitation(secret) => self.show_invitation(secret, responder),
+            Request::Accept(accept) => self.accept(*accept, responder),
             Request::InSession { token, action } => {
                 return self.enter(token.hash(), action, responder, Searched::Memory);
             }

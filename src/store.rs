@@ -47,6 +47,7 @@ pub use types::counting::{ROOM_UNREAD_MAX, ROOMS_UNREAD_MAX};
 pub use types::cursors::*;
 pub use types::expectations::*;
 pub use types::figures::*;
+pub use types::invitations::*;
 pub use types::logins::*;
 pub use types::marks::*;
 pub use types::messages::*;

@@ -5,6 +5,7 @@ import { ConversationList } from "./conversation-list.js";
 import { ConversationView } from "./conversation.js";
 import { fill, button, make } from "./dom.js";
 import { Inbox } from "./inbox.js";
+import { invitationHere, leaveInvitation, showJoin } from "./join.js";
 import { Live } from "./live.js";
 import { showLogIn } from "./log-in.js";
 import { showNotices } from "./notices.js";
@@ -20,12 +21,23 @@ let leave = () => {};
 async function start() {
   showLook();
   try {
+    const invitation = invitationHere();
+    if (invitation) return await showJoin(invitation, (name) => void enter(name), notInvited);
     const user = await whoIsHere();
     if (user) await enter(user);
     else showLogIn((name) => void enter(name));
   } catch (error) {
     showFailure(error);
   }
+}
+
+/**
+ * The invitation cannot be accepted. Who has an account already logs in.
+ * @param {string} why
+ */
+function notInvited(why) {
+  leaveInvitation();
+  showLogIn((name) => void enter(name), why);
 }
 
 /** @param {unknown} error */
@@ -169,5 +181,11 @@ function registerWorker() {
     .catch(() => {});
 }
 
+// A link of an invitation that is opened where the page is open already.
+window.addEventListener("hashchange", () => {
+  if (!invitationHere()) return;
+  leave();
+  void start();
+});
 registerWorker();
 void start();

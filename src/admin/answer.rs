@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{AccessTokenId, CursorName, MessageId, SessionId, Timestamp, UserName};
+use crate::model::{
+    AccessTokenId, CursorName, InvitationId, InvitationSecret, MessageId, RoomName, SessionId,
+    Timestamp, UserName,
+};
 use crate::protocol::rooms::{MemberInfo, RoomInfo};
 use crate::protocol::standing::Database;
 use crate::protocol::tokens::{TokenCreated, TokenInfo};
@@ -109,6 +112,20 @@ pub enum AdminReply {
         /// How many.
         tokens: usize,
     },
+    /// An invitation was made.
+    Invited(Invited),
+    /// One page of invitations.
+    Invitations {
+        /// The invitations, oldest first.
+        invitations: Vec<HeldInvitation>,
+        /// There are more after these.
+        more: bool,
+    },
+    /// Invitations were revoked.
+    InvitationsRevoked {
+        /// How many.
+        invitations: usize,
+    },
     /// The database that the server serves.
     Serves {
         /// Its URL without a password, or the path of its file.
@@ -184,6 +201,37 @@ pub struct HeldToken {
     /// What its user sees of it.
     #[serde(flatten)]
     pub token: TokenInfo,
+}
+
+/// An invitation by link that was made.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Invited {
+    /// Its number.
+    pub id: InvitationId,
+    /// The secret. No later answer has it.
+    pub secret: InvitationSecret,
+    /// When it expires.
+    pub expires_at: Timestamp,
+}
+
+/// An invitation by link in the operator's list.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeldInvitation {
+    /// Its number.
+    pub id: InvitationId,
+    /// The name of the account, if the person does not choose it.
+    pub user: Option<UserName>,
+    /// The rooms that the account joins.
+    pub rooms: Vec<RoomName>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it expires.
+    pub expires_at: Timestamp,
+    /// Who has accepted it, by the name of today.
+    pub used_by: Option<UserName>,
+    /// When it was accepted.
+    pub used_at: Option<Timestamp>,
 }
 
 /// A user's position in the message log.
@@ -295,6 +343,10 @@ pub enum Code {
     UnknownToken,
     /// The user has as many access tokens as there may be.
     TooManyTokens,
+    /// No open invitation has this number.
+    UnknownInvitation,
+    /// There are as many open invitations as there may be.
+    TooManyInvitations,
     /// No room has this name.
     UnknownRoom,
     /// The room is archived.
@@ -332,6 +384,8 @@ impl Code {
             Self::UnknownSession => "unknown_session",
             Self::UnknownToken => "unknown_token",
             Self::TooManyTokens => "too_many_tokens",
+            Self::UnknownInvitation => "unknown_invitation",
+            Self::TooManyInvitations => "too_many_invitations",
             Self::UnknownRoom => "unknown_room",
             Self::RoomArchived => "room_archived",
             Self::LastOwner => "last_owner",

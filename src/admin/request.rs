@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::purge::{Compact, Purge};
 use crate::model::{
-    AccessTokenId, AccessTokenName, DisplayName, MessageId, Password, Role, RoomName, SessionId,
-    UserName,
+    AccessTokenId, AccessTokenName, DisplayName, InvitationId, MessageId, Password, Role, RoomName,
+    SessionId, UserName,
 };
 use crate::protocol::rooms::{RoomArchive, RoomCreate, RoomSet};
 use crate::protocol::tokens::TokenCreate;
@@ -13,6 +13,9 @@ use crate::transfer::Step;
 
 /// The most users in one [`Request::Seed`], because hashing their passwords takes time.
 pub const SEED_USERS_MAX: usize = 1_000;
+
+/// The most rooms of an invitation.
+pub const INVITATION_ROOMS_MAX: usize = 64;
 
 /// One request. It is carried out or refused as a whole, except [`Request::Import`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -156,6 +159,22 @@ pub enum Request {
         /// The token of this name. `None` means all.
         name: Option<AccessTokenName>,
     },
+    /// Make an invitation by link.
+    Invite {
+        /// The invitation.
+        invite: Invite,
+    },
+    /// List the invitations that are open, and those that were used of late, oldest first, as many
+    /// as fit into a reply.
+    InvitationList {
+        /// Continue after this one.
+        after: Option<InvitationId>,
+    },
+    /// Revoke open invitations.
+    InvitationRevoke {
+        /// Which.
+        which: RevokedInvitations,
+    },
     /// End sessions.
     SessionRevoke {
         /// The sessions to end.
@@ -192,6 +211,28 @@ pub enum Request {
         /// Whether to compact the file.
         compact: Compact,
     },
+}
+
+/// An invitation by link to make.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Invite {
+    /// The name of the account. `None`: the person chooses one.
+    pub user: Option<UserName>,
+    /// The rooms that the account joins, at most [`INVITATION_ROOMS_MAX`].
+    pub rooms: Vec<RoomName>,
+    /// How long it is open, in seconds.
+    pub expires_in: u64,
+}
+
+/// A selection of open invitations.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RevokedInvitations {
+    /// The one with this number.
+    Only(InvitationId),
+    /// All.
+    All,
 }
 
 /// A selection of sessions.

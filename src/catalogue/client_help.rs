@@ -150,6 +150,20 @@ pub const HELP: &Help = &[
         "Tampilkan letak file konfigurasi, ada atau tidak",
     ),
     ("Replace an existing file", "Ganti file yang sudah ada dengan yang baru"),
+    // join
+    (
+        "Accept an invitation: make the account, and log in",
+        "Terima undangan: buat akunnya, lalu login",
+    ),
+    ("The link of the invitation, or its secret alone", "Tautan undangan, atau rahasianya saja"),
+    (
+        "The name to log in with; without it, that of the invitation, else a terminal asks for it",
+        "Nama untuk login; kalau kosong, nama dari undangan, atau ditanyakan di terminal",
+    ),
+    (
+        "The name for people; by default the user's name",
+        "Nama untuk orang; bawaannya nama user itu",
+    ),
     // auth
     (
         "The user to log in as; without it, the user that is set",
@@ -600,6 +614,22 @@ Contoh:
   chat-cli --server chat.example.org:8889 --user ivy config init
   chat-cli --profile work --server 10.0.0.5:8889 config init
                                                           menambahkan [profile.work] ke file itu",
+    }
+    join_examples {
+        en: "\
+Examples:
+  chat-cli join https://chat.example/#/join/ci_…       asks for a name and a password
+  chat-cli join ci_… mia --server h:8889 < password    for scripts
+
+The server is the one that is set, else the host of the link at the default port. The same command
+again, with the same name and password, ends as the first one did.",
+        id: "\
+Contoh:
+  chat-cli join https://chat.example/#/join/ci_…       nama dan password ditanyakan
+  chat-cli join ci_… mia --server h:8889 < password    untuk skrip
+
+Servernya yang sudah diatur, atau host di tautan pada port bawaan. Perintah yang sama sekali lagi,
+dengan nama dan password yang sama, berakhir seperti yang pertama.",
     }
     auth_examples {
         en: "\

@@ -5,6 +5,21 @@ texts! {
     page_log_in { en: "Log in", id: "Masuk" }
     page_user { en: "User", id: "Nama pengguna" }
     page_password { en: "Password", id: "Kata sandi" }
+    page_invited {
+        en: "You are invited. Choose a name and a password.",
+        id: "Anda diundang. Pilih nama dan kata sandi.",
+    }
+    page_invited_rooms(rooms) { en: "You will be in {rooms}.", id: "Anda akan ada di {rooms}." }
+    page_name_form { en: "a to z, 0 to 9, _ and -", id: "a sampai z, 0 sampai 9, _ dan -" }
+    page_password_again { en: "The password again", id: "Kata sandinya sekali lagi" }
+    page_passwords_differ {
+        en: "The passwords are not the same.",
+        id: "Kedua kata sandi itu tidak sama.",
+    }
+    page_join_used {
+        en: "If it was you, log in with the name and the password that you chose.",
+        id: "Kalau itu Anda, masuk dengan nama dan kata sandi yang Anda pilih.",
+    }
     page_unreachable {
         en: "The server cannot be reached. Check the network, and try again.",
         id: "Server tidak dapat dihubungi. Periksa jaringannya, lalu coba lagi.",

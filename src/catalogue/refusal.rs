@@ -94,6 +94,12 @@ texts! {
         en: "you have 100 access tokens: revoke one first",
         id: "kamu punya 100 token akses: cabut salah satunya dulu",
     }
+    unknown_invitation {
+        en: "there is no such invitation, or it has expired",
+        id: "undangan itu tidak ada, atau sudah kedaluwarsa",
+    }
+    invitation_used { en: "the invitation was used", id: "undangan itu sudah dipakai" }
+    name_taken { en: "the name is taken", id: "nama itu sudah dipakai" }
     busy {
         en: "the server is busy, nothing was done, try again",
         id: "server sedang sibuk, tidak ada yang dilakukan, coba lagi",

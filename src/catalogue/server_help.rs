@@ -336,6 +336,34 @@ pub const HELP: &Help = &[
         "When it expires: 90d, 12h. Without it, it does not",
         "Kapan kedaluwarsa: 90d, 12h. Tanpa ini, tidak pernah",
     ),
+    // invite
+    (
+        "Invite a person: print a link that makes an account, once, also while the server runs",
+        "Undang seseorang: tampilkan tautan yang membuat akun, satu kali, juga selagi server berjalan",
+    ),
+    (
+        "Show the open invitations, and those that were used of late",
+        "Tampilkan undangan yang terbuka, dan yang baru-baru ini dipakai",
+    ),
+    (
+        "Revoke open invitations: their links work no longer",
+        "Cabut undangan yang terbuka: tautannya tidak berlaku lagi",
+    ),
+    (
+        "The name of the account; without it the person chooses one",
+        "Nama akunnya; kalau kosong, orang itu yang memilih",
+    ),
+    (
+        "The rooms that the account joins: '#build,#ops'; a # may be left out",
+        "Ruang yang diikuti akun itu: '#build,#ops'; # boleh tidak ditulis",
+    ),
+    ("When the link expires: 3d, 12h", "Kapan tautannya kedaluwarsa: 3d, 12h"),
+    (
+        "Where people open the page; without it the address of --http, with the name of --http-host",
+        "Di mana orang membuka halamannya; kalau kosong, alamat --http, dengan nama dari --http-host",
+    ),
+    ("The invitation with this number", "Undangan dengan nomor ini"),
+    ("All open invitations", "Semua undangan yang terbuka"),
     ("Only this user's tokens", "Hanya token user ini"),
     ("The token of this name", "Token dengan nama ini"),
     ("The user of the token", "User pemilik token"),
@@ -712,6 +740,28 @@ Contoh:
   chat-server token create --user ci --to neko,'#build' --expires 90d github
   chat-server token list --user ci
   chat-server token revoke --user ci github
+",
+    }
+    invite_examples {
+        en: "\
+Examples:
+  chat-server invite                        the person chooses the name
+  chat-server invite --name mia --rooms '#build,#ops' --expires 12h
+  chat-server invite --url https://chat.example --json
+  chat-server invite list
+  chat-server invite revoke 7
+
+Prints the link alone on its line; on a terminal also as a QR code. It is not shown again.
+",
+        id: "\
+Contoh:
+  chat-server invite                        orang itu yang memilih namanya
+  chat-server invite --name mia --rooms '#build,#ops' --expires 12h
+  chat-server invite --url https://chat.example --json
+  chat-server invite list
+  chat-server invite revoke 7
+
+Menampilkan tautannya saja di satu baris; di terminal juga sebagai kode QR. Tidak ditampilkan lagi.
 ",
     }
     session_revoke_examples {

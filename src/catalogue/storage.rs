@@ -100,11 +100,19 @@ texts! {
         en: "the user has too many access tokens",
         id: "user itu punya terlalu banyak token akses",
     }
+    no_such_invitation {
+        en: "there is no such open invitation",
+        id: "tidak ada undangan terbuka seperti itu",
+    }
+    too_many_invitations {
+        en: "there are too many open invitations",
+        id: "undangan yang terbuka terlalu banyak",
+    }
     unsafe_now {
         en: "it would let in users whom the configuration excludes",
         id: "ini akan membuka jalan bagi orang yang dicegah oleh konfigurasi",
     }
-    name_taken { en: "the name is taken", id: "nama itu sudah dipakai" }
+    name_is_taken { en: "the name is taken", id: "nama itu sudah dipakai" }
     other_version {
         en: "the command and the server are of different versions",
         id: "versi perintah dan server berbeda",

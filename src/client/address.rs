@@ -91,6 +91,11 @@ impl Host {
         &self.name
     }
 
+    /// The same host at another port. `None` for port 0.
+    pub fn at(self, port: u16) -> Option<Self> {
+        (port != 0).then_some(Self { port, ..self })
+    }
+
     /// The name or address without its zone, which has a meaning on this machine only.
     pub fn name_without_zone(&self) -> &str {
         self.name.split('%').next().unwrap_or_default()

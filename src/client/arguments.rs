@@ -20,10 +20,10 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 pub use commands::{
     AckArguments, AskArguments, AuthArguments, ConfigArguments, ConfigCommand, ConfigInitArguments,
     ConversationsArguments, ExpectArguments, ExpectCommand, FilterArguments, HistoryArguments,
-    InboxArguments, ReceiptsArguments, ReplyArguments, ReportArguments, RevokeArguments,
-    ScheduledArguments, ScheduledCommand, SearchArguments, SendArguments, StatusArguments,
-    TokenArguments, TokenCommand, TokenCreateArguments, TokenRevokeArguments, TrustArguments,
-    WatchArguments,
+    InboxArguments, JoinArguments, ReceiptsArguments, ReplyArguments, ReportArguments,
+    RevokeArguments, ScheduledArguments, ScheduledCommand, SearchArguments, SendArguments,
+    StatusArguments, TokenArguments, TokenCommand, TokenCreateArguments, TokenRevokeArguments,
+    TrustArguments, WatchArguments,
 };
 pub use moment::{parse_at, parse_in};
 pub use rooms::{RoomArguments, RoomCommand, RoomCreateArguments, RoomSetArguments};
@@ -109,6 +109,8 @@ pub struct PromptArguments {
 pub enum Command {
     /// Log in, and store the session for later commands
     Auth(AuthArguments),
+    /// Accept an invitation: make the account, and log in
+    Join(JoinArguments),
     /// Send a message, exactly once
     Send(SendArguments),
     /// Answer a message

@@ -10,6 +10,7 @@ pub mod conversations;
 pub mod expect;
 pub mod history;
 pub mod inbox;
+pub mod join;
 pub mod list;
 pub mod logout;
 pub mod mcp;

@@ -133,7 +133,10 @@ impl Exit {
             | Code::UnknownScheduled
             | Code::TokenRights
             | Code::TokenExists
-            | Code::TooManyTokens => Self::Nothing,
+            | Code::TooManyTokens
+            | Code::UnknownInvitation
+            | Code::InvitationUsed
+            | Code::NameTaken => Self::Nothing,
             Code::RoomExists
             | Code::NotAllowed
             | Code::LastOwner

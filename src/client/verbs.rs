@@ -12,13 +12,15 @@ use super::link::Link;
 use super::session::Session;
 use crate::catalogue::client;
 use crate::model::{
-    Body, CursorName, MailboxName, Message, Password, RoomName, ScheduledId, Token, UserName,
+    Body, CursorName, InvitationSecret, MailboxName, Message, Password, RoomName, ScheduledId,
+    Token, UserName,
 };
 use crate::protocol::arguments::{
     Ack, Fetch, FetchFrom, ListConversations, Mark, Passwd, Post, Revoke, Search, USERS_MAX, Users,
 };
 use crate::protocol::command::{Action, Request};
 use crate::protocol::expectation::{Expect, Expectations, Expected, Report};
+use crate::protocol::invitations::{Accept, Accepted, InvitationInfo};
 use crate::protocol::people::{
     ChangeSettings, Connected, ConnectedUser, ListReceipts, ReceiptList, SettingsInfo, WHO_MAX, Who,
 };
@@ -45,6 +47,18 @@ pub fn auth(link: &mut Link, user: &UserName, password: &Password) -> Result<Tok
     let (user, password) = (user.clone(), password.clone());
     let fields = link.call(&Request::Auth { user, password })?;
     decode_token(&fields).map_err(|error| link.not_understood(reason(&error)))
+}
+
+/// What an invitation invites to.
+pub fn invitation(link: &mut Link, secret: InvitationSecret) -> Result<InvitationInfo, Failure> {
+    let fields = link.call(&Request::Invitation(secret))?;
+    read(link, fields)
+}
+
+/// Makes the account of an invitation. It can be repeated.
+pub fn accept(link: &mut Link, accept: Accept) -> Result<Accepted, Failure> {
+    let fields = link.call(&Request::Accept(Box::new(accept)))?;
+    read(link, fields)
 }
 
 /// Logs in as the user whom the kernel names to the server. Blocks until `deadline` at the longest.

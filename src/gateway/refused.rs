@@ -132,13 +132,16 @@ fn status(code: Code) -> StatusCode {
         | Code::UnknownRoom
         | Code::UnknownMessage
         | Code::UnknownExpectation
-        | Code::UnknownScheduled => StatusCode::NOT_FOUND,
+        | Code::UnknownScheduled
+        | Code::UnknownInvitation => StatusCode::NOT_FOUND,
         Code::RoomExists
         | Code::LastOwner
         | Code::RoomArchived
         | Code::TooManyRooms
         | Code::TokenExists
-        | Code::TooManyTokens => StatusCode::CONFLICT,
+        | Code::TooManyTokens
+        | Code::InvitationUsed
+        | Code::NameTaken => StatusCode::CONFLICT,
         Code::KeyConflict => StatusCode::UNPROCESSABLE_ENTITY,
         Code::RateLimited | Code::TooManySessions => StatusCode::TOO_MANY_REQUESTS,
         Code::InboxFull | Code::Busy | Code::TooManyConnections | Code::ShuttingDown => {

@@ -5,10 +5,11 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::{
-    AccessTokenName, BODY_BYTES_MAX, Body, CLICK_BYTES_MAX, Click, CursorName, ExpectationName,
-    Key, MailboxName, Message, MessageId, PASSWORD_BYTES_MAX, Password, Priority, RoomName,
-    STATUS_BYTES_MAX, SessionId, StatusText, TAGS_MAX, TITLE_BYTES_MAX, TOPIC_BYTES_MAX, Tag, Tags,
-    Timestamp, Title, Topic, UserName,
+    AccessTokenName, BODY_BYTES_MAX, Body, CLICK_BYTES_MAX, Click, CursorName,
+    DISPLAY_NAME_BYTES_MAX, DisplayName, ExpectationName, InvitationSecret, Key, MailboxName,
+    Message, MessageId, PASSWORD_BYTES_MAX, Password, Priority, RoomName, STATUS_BYTES_MAX,
+    SessionId, StatusText, TAGS_MAX, TITLE_BYTES_MAX, TOPIC_BYTES_MAX, Tag, Tags, Timestamp, Title,
+    Topic, UserName,
 };
 
 /// Gives a type this schema. A limit in bytes is written as one in characters, which is never less.
@@ -51,6 +52,17 @@ schemas! {
         "description": "The name of an expectation.",
         "type": "string",
         "pattern": "^[a-z0-9_.-]{1,32}$",
+    }
+    DisplayName {
+        "description": "The name that people use for a user.",
+        "type": "string",
+        "minLength": 1,
+        "maxLength": DISPLAY_NAME_BYTES_MAX,
+    }
+    InvitationSecret {
+        "description": "The secret of an invitation, which is in its link.",
+        "type": "string",
+        "pattern": "^ci_[0-9a-f]{32}$",
     }
     AccessTokenName {
         "description": "The name of an access token.",

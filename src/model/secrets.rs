@@ -132,7 +132,7 @@ impl FromStr for Token {
     /// are [`Invalid::Character`].
     fn from_str(text: &str) -> Result<Self, Invalid> {
         if let Some(digits) = text.strip_prefix(ACCESS_PREFIX) {
-            return parse_access(digits).map(Self).ok_or(Invalid::Character);
+            return hexadecimal(digits).map(Kind::Access).map(Self).ok_or(Invalid::Character);
         }
         if text.len() != Hyphenated::LENGTH || text.bytes().any(|byte| byte.is_ascii_uppercase()) {
             return Err(Invalid::Character);
@@ -142,20 +142,20 @@ impl FromStr for Token {
     }
 }
 
-/// An access token from its digits.
-fn parse_access(digits: &str) -> Option<Kind> {
+/// The bytes that these digits in lower case stand for.
+pub(super) fn hexadecimal<const BYTES: usize>(digits: &str) -> Option<[u8; BYTES]> {
     let (pairs, []) = digits.as_bytes().as_chunks::<2>() else { return None };
-    let pairs: &[[u8; 2]; ACCESS_BYTES] = pairs.try_into().ok()?;
+    let pairs: &[[u8; 2]; BYTES] = pairs.try_into().ok()?;
     let digit = |digit: u8| match digit {
         b'0'..=b'9' => Some(digit - b'0'),
         b'a'..=b'f' => Some(digit - b'a' + 10),
         _ => None,
     };
-    let mut bytes = [0; ACCESS_BYTES];
+    let mut bytes = [0; BYTES];
     for (byte, &[high, low]) in bytes.iter_mut().zip(pairs) {
         *byte = digit(high)? << 4 | digit(low)?;
     }
-    Some(Kind::Access(bytes))
+    Some(bytes)
 }
 
 impl fmt::Debug for Token {

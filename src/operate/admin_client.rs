@@ -23,7 +23,7 @@ use crate::admin::answer::{AdminReply, AdminResult, Code, Refusal};
 use crate::admin::request::Request;
 use crate::admin::socket::Place;
 use crate::admin::{LINE_BYTES_MAX, decode_result, encode_request};
-use crate::catalogue::{self, Language, refusal, server, storage, token};
+use crate::catalogue::{self, Language, invitation, refusal, server, storage, token};
 use crate::service::{
     self, AdminResponder, LoginLimits, SESSIONS_PER_USER_MAX, Service, UnixUsers,
 };
@@ -277,6 +277,8 @@ fn refused(refusal: Refusal) -> Failure {
         Code::UnknownSession => (Exit::Nothing, Some(server::session_list_shows())),
         Code::UnknownToken => (Exit::Nothing, Some(token::token_list_shows())),
         Code::TooManyTokens => (Exit::Nothing, None),
+        Code::UnknownInvitation => (Exit::Nothing, Some(invitation::invite_list_shows())),
+        Code::TooManyInvitations => (Exit::Nothing, Some(invitation::revoke_invitations_first())),
         Code::Unsafe => (Exit::Configuration, Some(server::add_own_passwords())),
         Code::NameTaken => (Exit::Data, Some(server::choose_another_name())),
         Code::Version => (Exit::Configuration, Some(server::restart_server())),
@@ -306,8 +308,10 @@ fn worded(code: Code, message: String) -> String {
         Code::UnknownSession => storage::unknown_session(),
         Code::UnknownToken => storage::unknown_token(),
         Code::TooManyTokens => storage::too_many_tokens_of_user(),
+        Code::UnknownInvitation => storage::no_such_invitation(),
+        Code::TooManyInvitations => storage::too_many_invitations(),
         Code::Unsafe => storage::unsafe_now(),
-        Code::NameTaken => storage::name_taken(),
+        Code::NameTaken => storage::name_is_taken(),
         Code::Version => storage::other_version(),
         Code::BadRequest => storage::not_understood(),
         Code::LineTooLong => storage::line_too_long(),

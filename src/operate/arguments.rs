@@ -17,7 +17,8 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 pub use administration::{
-    HealthcheckArguments, SeedArguments, SessionArguments, SessionCommand, SessionListArguments,
+    HealthcheckArguments, InviteArguments, InviteCommand, InviteLinkArguments,
+    InviteRevokeArguments, SeedArguments, SessionArguments, SessionCommand, SessionListArguments,
     SessionRevokeArguments, TokenArguments, TokenCommand, TokenCreateArguments, TokenListArguments,
     TokenRevokeArguments, UserAddArguments, UserArguments, UserCommand, UserDeleteArguments,
     UserName, UserPasswdArguments, UserRenameArguments,
@@ -106,6 +107,9 @@ pub enum Command {
     Session(SessionArguments),
     /// Make, list and revoke access tokens, also while the server runs.
     Token(TokenArguments),
+    /// Invite a person: print a link that makes an account, once, also while the server runs.
+    #[command(after_help = server_help::invite_examples())]
+    Invite(InviteArguments),
     /// Add several users at once: from a file, or the five users of the seed.
     #[command(after_help = server_help::seed_examples())]
     Seed(SeedArguments),
@@ -150,6 +154,7 @@ impl Command {
             Self::Message(_) => "message",
             Self::Session(_) => "session",
             Self::Token(_) => "token",
+            Self::Invite(_) => "invite",
             Self::Seed(_) => "seed",
             Self::Stats => "stats",
             Self::Healthcheck(_) => "healthcheck",

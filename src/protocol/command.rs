@@ -14,6 +14,7 @@ use super::arguments::{
     unknown_recipients,
 };
 use super::expectation::{Expect, ExpectFields, Report, ReportFields};
+use super::invitations::{Accept, AcceptFields, InvitationFields};
 use super::json;
 use super::people::{ChangeSettings, ListReceipts, Who};
 use super::proxy;
@@ -22,7 +23,9 @@ use super::rooms::RoomAction;
 use super::scheduled::{Cancel, ListScheduled};
 use super::tokens::{TokenCreate, TokenRevoke, TokenRevokeFields};
 use super::verb::Verb;
-use crate::model::{Body, MailboxName, PASSWORD_BYTES_MAX, Password, Token, UserName};
+use crate::model::{
+    Body, InvitationSecret, MailboxName, PASSWORD_BYTES_MAX, Password, Token, UserName,
+};
 
 /// In the place of a token: the one that the transport has carried beside the line.
 const OWN_TOKEN: &str = "-";
@@ -45,6 +48,10 @@ pub enum Request {
     Hello,
     /// `help`
     Help,
+    /// `invitation {json}`
+    Invitation(InvitationSecret),
+    /// `accept {json}`
+    Accept(Box<Accept>),
     /// A verb that needs a session. The session is checked first: a client with an invalid token
     /// does not learn what is wrong with its other arguments.
     InSession {
@@ -144,6 +151,8 @@ impl Request {
             "logout" => parse_bare(rest, Action::Logout),
             "hello" => parse_open(rest, Self::Hello),
             "help" => parse_open(rest, Self::Help),
+            "invitation" => open_object(rest).and_then(invitation),
+            "accept" => open_object(rest).and_then(accept),
             "post" => parse_json(rest, |post: PostFields| post.check().map(Action::Post)),
             "fetch" => parse_json(rest, |fetch: FetchFields| fetch.check().map(Action::Fetch)),
             "search" => parse_json(rest, |search: Search| search.check().map(Action::Search)),
@@ -205,6 +214,13 @@ impl Request {
             Self::AuthPeer => "auth \r\n".to_owned(),
             Self::Hello => "hello \r\n".to_owned(),
             Self::Help => "help \r\n".to_owned(),
+            Self::Invitation(secret) => {
+                let fields = json::to_string(&InvitationFields::of(*secret));
+                format!("invitation {fields}\r\n")
+            }
+            Self::Accept(accept) => {
+                format!("accept {}\r\n", json::to_string(&AcceptFields::of(accept)))
+            }
             Self::InSession { token, action } => {
                 let token = token.reveal();
                 match action {
@@ -230,6 +246,8 @@ impl Request {
             Self::Auth { .. } | Self::AuthPeer => Verb::Auth,
             Self::Hello => Verb::Hello,
             Self::Help => Verb::Help,
+            Self::Invitation(_) => Verb::Invitation,
+            Self::Accept(_) => Verb::Accept,
             Self::InSession { action: Ok(action), .. } => action.verb(),
             Self::InSession { action: Err(_), .. } => Verb::Invalid,
         }
@@ -388,6 +406,26 @@ fn parse_bare(rest: &str, action: Action) -> Result<Request, Refusal> {
 
 fn parse_open(rest: &str, request: Request) -> Result<Request, Refusal> {
     if trim(rest).is_empty() { Ok(request) } else { Err(Code::Usage.into()) }
+}
+
+/// The JSON object of a verb that needs no token.
+fn open_object(rest: &str) -> Result<&str, Refusal> {
+    match trim(rest) {
+        "" => Err(Code::Usage.into()),
+        fields if fields.starts_with('{') => Ok(fields),
+        _ => Err(bad_argument("give one JSON object")),
+    }
+}
+
+/// `invitation` with this object.
+pub(super) fn invitation(object: &str) -> Result<Request, Refusal> {
+    read_arguments::<InvitationFields>(object)?.check().map(Request::Invitation)
+}
+
+/// `accept` with this object.
+pub(super) fn accept(object: &str) -> Result<Request, Refusal> {
+    let accept = read_arguments::<AcceptFields>(object)?.check()?;
+    Ok(Request::Accept(Box::new(accept)))
 }
 
 /// Parses `TOKEN {json}`. A missing JSON object means `{}`.
@@ -927,6 +965,22 @@ mod tests {
             let line = line.strip_suffix("\r\n").unwrap();
             prop_assert!(!line.contains(['\r', '\n', '\0']));
             prop_assert_eq!(Request::parse(line).unwrap(), request);
+        }
+
+        #[test]
+        fn encoded_acceptances_parse_to_the_same(
+            user in prop::option::of(name()),
+            display_name in prop::option::of("[ -~é🐱]{1,30}"),
+            password in "[!-~é🐱]{1,30}",
+        ) {
+            let invitation = InvitationSecret::generate();
+            let display_name = display_name.map(|name| name.parse().unwrap());
+            let password = password.parse().unwrap();
+            let accept = Accept { invitation, user, display_name, password };
+            for request in [Request::Accept(Box::new(accept)), Request::Invitation(invitation)] {
+                let line = request.encode();
+                prop_assert_eq!(Request::parse(line.strip_suffix("\r\n").unwrap()), Ok(request));
+            }
         }
 
         #[test]

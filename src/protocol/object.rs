@@ -4,7 +4,9 @@
 use serde::Deserialize;
 
 use super::arguments::bad_argument;
-use super::command::{Action, NO_TOKEN, Nothing, Request, auth, read_arguments, send};
+use super::command::{
+    Action, NO_TOKEN, Nothing, Request, accept, auth, invitation, read_arguments, send,
+};
 use super::refusal::{Code, Refusal};
 use super::verb::Verb;
 use crate::model::Token;
@@ -32,7 +34,7 @@ pub(super) struct SendFields {
 impl Verb {
     /// Whether a request with this verb has a token.
     pub fn needs_token(self) -> bool {
-        !matches!(self, Self::Auth | Self::Hello | Self::Help)
+        !matches!(self, Self::Auth | Self::Invitation | Self::Accept | Self::Hello | Self::Help)
     }
 }
 
@@ -51,6 +53,8 @@ impl Request {
                 }
                 auth(&user, &password)
             }
+            Verb::Invitation => invitation(object),
+            Verb::Accept => accept(object),
             Verb::Hello => read_arguments(object).map(|Nothing {}| Self::Hello),
             Verb::Help => read_arguments(object).map(|Nothing {}| Self::Help),
             _ => Err(Code::NoSession.into()),

@@ -62,7 +62,7 @@ codes! {
     UnknownUser = "unknown_user",
     /// `auth`: the password is wrong.
     WrongPassword = "wrong_password",
-    /// `auth`, `passwd`: too many attempts failed, so the server did not check this password.
+    /// `auth`, `passwd`, `accept`: too many attempts failed, so the server did not check this password.
     /// `retry_after` says after how many seconds the client may try again.
     RateLimited = "rate_limited",
     /// `auth`: the user has as many sessions as there may be, each with an open stream.
@@ -108,6 +108,12 @@ codes! {
     TokenExists = "token_exists",
     /// The user has as many access tokens as there may be.
     TooManyTokens = "too_many_tokens",
+    /// `invitation`, `accept`: there is no such invitation: it was revoked, or has expired.
+    UnknownInvitation = "unknown_invitation",
+    /// `invitation`, `accept`: the invitation was accepted, with another name or password.
+    InvitationUsed = "invitation_used",
+    /// `accept`: there is, or was, a user of this name.
+    NameTaken = "name_taken",
     /// The server did nothing because a queue is full. The client may try again.
     Busy = "busy",
     /// The server did nothing because the disk is full.
@@ -158,6 +164,9 @@ impl Code {
             Self::TokenRights => "the access token does not allow this",
             Self::TokenExists => "you have an access token of this name already",
             Self::TooManyTokens => "you have 100 access tokens: revoke one first",
+            Self::UnknownInvitation => "there is no such invitation, or it has expired",
+            Self::InvitationUsed => "the invitation was used",
+            Self::NameTaken => "the name is taken",
             Self::Busy => "the server is busy, nothing was done, try again",
             Self::StorageFull => "the disk of the server is full, nothing was done",
             Self::TooManyConnections => "there are too many connections, try again later",

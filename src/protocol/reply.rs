@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 
 use super::expectation::{Expectations, Expected};
 pub use super::framing::REPLY_END;
+use super::invitations::{Accepted, InvitationInfo};
 use super::json;
 use super::people::{Connected, ReceiptList, SettingsInfo};
 use super::refusal::{Code, Refusal};
@@ -104,6 +105,10 @@ pub enum Reply {
     TokenCreated(Box<TokenCreated>),
     /// To `tokens`.
     Tokens(Tokens),
+    /// To `invitation`.
+    Invitation(InvitationInfo),
+    /// To `accept`.
+    Accepted(Accepted),
     /// To any request that the server refused.
     Refused(Refusal),
 }
@@ -546,6 +551,8 @@ impl Reply {
             Self::Cancelled(fields) => json::encode(&Done::new(fields), out),
             Self::TokenCreated(fields) => json::encode(&Done::new(fields), out),
             Self::Tokens(fields) => json::encode(&Done::new(fields), out),
+            Self::Invitation(fields) => json::encode(&Done::new(fields), out),
+            Self::Accepted(fields) => json::encode(&Done::new(fields), out),
             Self::Ended(fields) => json::encode(&Done::new(fields), out),
             Self::Room(fields) => json::encode(&Done::new(fields), out),
             Self::Refused(refusal) => json::encode(&refusal.fields(), out),

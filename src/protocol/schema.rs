@@ -15,6 +15,7 @@ use super::arguments::{
 };
 use super::command::Nothing;
 use super::expectation::{ExpectFields, Expectations, Expected, ReportFields};
+use super::invitations::{AcceptFields, Accepted, InvitationFields, InvitationInfo};
 use super::object::{AuthFields, SendFields};
 use super::people::{ChangeSettings, Connected, ListReceipts, ReceiptList, SettingsInfo, Who};
 use super::refusal::{Code, RefusalFields};
@@ -148,6 +149,8 @@ impl Shapes {
             Verb::TokenCreate => self.shape::<TokenCreate, TokenCreated>(),
             Verb::Tokens => self.shape::<Nothing, Tokens>(),
             Verb::TokenRevoke => self.shape::<TokenRevokeFields, Ended>(),
+            Verb::Invitation => self.shape::<InvitationFields, InvitationInfo>(),
+            Verb::Accept => self.shape::<AcceptFields, Accepted>(),
             Verb::Invalid => return None,
         })
     }

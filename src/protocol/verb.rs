@@ -110,6 +110,10 @@ verbs! {
     Tokens = "tokens",
     /// Revokes access tokens.
     TokenRevoke = "token_revoke",
+    /// Shows an invitation by link.
+    Invitation = "invitation",
+    /// Makes the account of an invitation by link.
+    Accept = "accept",
     /// Reports version and limits.
     Hello = "hello",
     /// Lists the verbs.
@@ -124,7 +128,12 @@ impl Verb {
     pub fn right(self) -> Right {
         match self {
             // A request that could not be parsed does nothing but get its refusal.
-            Self::Auth | Self::Hello | Self::Help | Self::Invalid => Right::Open,
+            Self::Auth
+            | Self::Invitation
+            | Self::Accept
+            | Self::Hello
+            | Self::Help
+            | Self::Invalid => Right::Open,
             Self::Send | Self::Post => Right::Send,
             Self::Inbox
             | Self::List

@@ -88,11 +88,11 @@ impl Peer {
         }
     }
 
-    /// The network of a request. For `auth` and `passwd` from this machine it looks up the system
-    /// user.
+    /// The network of a request. For `auth`, `passwd` and `accept` from this machine it looks up the
+    /// system user.
     pub(super) fn network(&mut self, verb: Verb) -> Network {
         if self.network == Network::ThisMachine
-            && matches!(verb, Verb::Auth | Verb::Passwd)
+            && matches!(verb, Verb::Auth | Verb::Passwd | Verb::Accept)
             && let Some(user) = self.socket.owner()
         {
             self.network = Network::User(user);

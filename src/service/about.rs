@@ -54,6 +54,11 @@ const VERBS: &[(&str, &str)] = &[
         "token_create",
         r##"token_create TOKEN {"name": "ci", "can": "send", "to": ["neko", "#build"], "expires_in": 7776000} -> an access token, shown once"##,
     ),
+    ("invitation", r#"invitation {"invitation": "ci_..."} -> what a link invites you to"#),
+    (
+        "accept",
+        r#"accept {"invitation": "ci_...", "user": "mia", "password": "..."} -> you have an account"#,
+    ),
     ("tokens", "tokens TOKEN -> your access tokens"),
     (
         "token_revoke",

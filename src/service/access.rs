@@ -265,7 +265,7 @@ impl Responder {
 }
 
 /// The refusal of a throttled login. It says nothing about the password, which was not compared.
-fn refused(throttled: Throttled) -> Refusal {
+pub(super) fn refused(throttled: Throttled) -> Refusal {
     Refusal::to_try_again(Code::RateLimited, throttled.retry_after)
 }
 

@@ -3,6 +3,7 @@
 
 mod figures;
 mod import;
+mod invitations;
 mod purge;
 mod rooms;
 mod sessions;
@@ -47,6 +48,9 @@ impl Service {
             Request::TokenCreate { user, create } => self.make_token_for(user, create, responder),
             Request::TokenList { user, after } => self.list_all_tokens(user, after, responder),
             Request::TokenRevoke { user, name } => self.revoke_tokens_for(user, name, responder),
+            Request::Invite { invite } => self.make_invitation(invite, responder),
+            Request::InvitationList { after } => self.list_invitations(after, responder),
+            Request::InvitationRevoke { which } => self.revoke_invitations(which, responder),
             Request::SessionRevoke { sessions } => self.revoke_listed_sessions(sessions, responder),
             Request::MessagePurge { purge, after, dry_run } => {
                 self.purge_messages(purge, after, dry_run, responder);

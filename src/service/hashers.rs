@@ -122,6 +122,20 @@ impl Hashers {
         self.submit_attempt(judge, login, replace, done);
     }
 
+    /// Hashes the password of a new account, whose name must be free. A name that is taken counts as
+    /// a failed attempt, without hashing. Calls `done` as [`Self::replace`] does.
+    pub(super) fn create(
+        &self,
+        judge: Option<Judge>,
+        login: Login,
+        is_free: bool,
+        password: Password,
+        done: impl FnOnce(Result<Option<String>, Unverified>) + Send + 'static,
+    ) {
+        let create = move || is_free.then(|| hash(&password));
+        self.submit_attempt(judge, login, create, done);
+    }
+
     /// Hashes new passwords one after another. Calls `done` on a hasher thread, or at once if the
     /// queue is full. The result is `None` if the system has no random bytes.
     pub(super) fn hash_all(

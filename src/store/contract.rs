@@ -4,6 +4,7 @@
 //! a folder. [`suite`] creates the tests of one engine; a second engine adds one line at the end.
 
 mod expectations;
+mod invitations;
 mod model;
 #[cfg(feature = "postgres")]
 mod nodes;
@@ -35,6 +36,11 @@ use expectations::{
     failure_after_a_return_begins_a_new_period,
     failure_is_told_of_at_once_and_a_start_is_no_report,
     pages_of_what_is_to_be_told_go_past_what_cannot_be_told, text_of_the_first_failure_is_told,
+};
+use invitations::{
+    invitation_ends_by_its_time_or_when_it_is_revoked,
+    invitation_is_refused_for_a_name_or_room_that_cannot_be,
+    invitation_makes_one_account_in_its_rooms, invitation_of_a_removed_user_does_not_open_again,
 };
 use rooms::conversations::list_goes_on_after_large_messages;
 use rooms::marks::{
@@ -513,6 +519,10 @@ macro_rules! promises {
             token_sends_to_its_targets_alone_whatever_they_are_called
             tokens_are_limited_and_expire
             use_of_a_token_is_recorded_with_its_place
+            invitation_makes_one_account_in_its_rooms
+            invitation_is_refused_for_a_name_or_room_that_cannot_be
+            invitation_ends_by_its_time_or_when_it_is_revoked
+            invitation_of_a_removed_user_does_not_open_again
         ]);
     };
 }

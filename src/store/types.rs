@@ -5,6 +5,7 @@ pub(in crate::store) mod counting;
 pub(in crate::store) mod cursors;
 pub(in crate::store) mod expectations;
 pub(in crate::store) mod figures;
+pub(in crate::store) mod invitations;
 pub(in crate::store) mod logins;
 pub(in crate::store) mod marks;
 pub(in crate::store) mod messages;

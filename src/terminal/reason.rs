@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use crate::catalogue::{room, shared, token};
+use crate::catalogue::{invitation, room, shared, token};
 use crate::model::{
-    self, AccessTokenName, Invalid, NoSuchWord, RoomName, SessionId, TOKEN_SECONDS_MAX,
-    TOPIC_BYTES_MAX, Topic,
+    self, AccessTokenName, INVITATION_SECONDS_MAX, Invalid, InvitationId, NoSuchWord, RoomName,
+    SessionId, TOKEN_SECONDS_MAX, TOPIC_BYTES_MAX, Topic,
 };
 
 /// Why a text is not a valid value.
@@ -85,9 +85,59 @@ pub fn parse_token_life(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// How long an invitation is open: whole seconds, at least one.
+///
+/// # Errors
+/// A message for the user.
+pub fn parse_invitation_life(text: &str) -> Result<Duration, String> {
+    let life = parse_duration(text)?;
+    let is_whole = life.subsec_nanos() == 0;
+    match is_whole && (1..=INVITATION_SECONDS_MAX).contains(&life.as_secs()) {
+        true => Ok(life),
+        false => Err(invitation::give_invitation_life().to_owned()),
+    }
+}
+
+/// The number of an invitation.
+///
+/// # Errors
+/// A message for the user.
+pub fn parse_invitation(text: &str) -> Result<InvitationId, String> {
+    text.parse().map(InvitationId).map_err(|_| shared::no_session_number().to_owned())
+}
+
+/// The address of the page in the browser, without a slash at its end.
+///
+/// # Errors
+/// A message for the user.
+pub fn parse_page_url(text: &str) -> Result<String, String> {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let host = host.map(|host| host.strip_suffix('/').unwrap_or(host));
+    let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b".:-[]".contains(&byte);
+    match host {
+        Some(host) if !host.is_empty() && host.bytes().all(is_host) => {
+            Ok(text.strip_suffix('/').unwrap_or(text).to_owned())
+        }
+        _ => Err(invitation::give_page_url().to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn page_is_at_the_root_of_a_host() {
+        for (text, page) in [
+            ("https://chat.example/", "https://chat.example"),
+            ("http://[::1]:8080", "http://[::1]:8080"),
+        ] {
+            assert_eq!(parse_page_url(text).unwrap(), page);
+        }
+        for text in ["chat.example", "https://", "https://x/chat", "https://x/#/y", "ftp://x", ""] {
+            assert!(parse_page_url(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn room_may_be_named_without_its_hash() {

@@ -13,6 +13,7 @@ mod details;
 mod done;
 mod expect;
 mod faults;
+mod join;
 mod language;
 mod live;
 mod local_login;

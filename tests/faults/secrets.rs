@@ -179,6 +179,22 @@ fn no_byte_of_a_password_or_token_is_where_it_does_not_belong() {
         secrets.push(token);
     }
     secrets.push(session);
+    for number in 0..3 {
+        let (name, chosen) = (format!("mia{number}"), secret(&mut random));
+        let made = operator::objects(&server.database(), &["invite"]);
+        let invitation = made[0]["link"].as_str().unwrap().to_owned();
+        let fields = |password: &str| {
+            json!({"invitation": invitation, "user": name, "password": password}).to_string()
+        };
+        wire.done(format!("invitation {}", json!({"invitation": invitation})));
+        wire.refused(format!("whoami {invitation}"));
+        send(server.http(), "POST /api/v1/invitation", &[], fields(&chosen));
+        send(server.http(), "POST /api/v1/accept", &[], fields(&chosen));
+        wire.done(format!("accept {}", fields(&chosen)));
+        let wrong = secret(&mut random);
+        wire.refused(format!("accept {}", fields(&wrong)));
+        secrets.extend([invitation, chosen, wrong]);
+    }
     // An operator's password, and an operator's inputs.
     let operators = secret(&mut random);
     enter_password(operator::command(&server.database(), &["user", "add", "ada"]), &operators);

@@ -13,6 +13,7 @@ recipes! {
     rooms []
     sessions []
     tokens []
+    invite []
     seed []
     stats []
     health []
@@ -72,6 +73,11 @@ fn tokens(recipe: &mut Recipe) {
     assert_eq!(recipe.sh(OPERATOR, "chat-server token revoke --user ci github").code, 1);
 }
 
+fn invite(recipe: &mut Recipe) {
+    recipe.run();
+    assert_eq!(recipe.sh(OPERATOR, "chat-server invite revoke 1").code, 1);
+}
+
 fn seed(recipe: &mut Recipe) {
     recipe.begin_anew();
     recipe.run();
@@ -115,6 +121,9 @@ fn page_has_every_field_of_every_object() {
         ("`session revoke`", &["session", "revoke", "--all"]),
         ("`token create`", &["token", "create", "--user", "neko", "--expires", "1d", "ci"]),
         ("`token list`", &["token", "list"]),
+        ("`invite`", &["invite"]),
+        ("`invite list`", &["invite", "list"]),
+        ("`invite revoke`", &["invite", "revoke", "--all"]),
         ("`token revoke`", &["token", "revoke", "--user", "neko", "--all"]),
     ] {
         let row = PAGE.lines().find(|line| line.starts_with(&format!("| {command}")));

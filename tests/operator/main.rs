@@ -13,6 +13,7 @@ mod dashboard;
 mod first_start;
 mod init;
 mod inspect;
+mod invitations;
 mod monitor;
 #[cfg(feature = "postgres")]
 mod moving;

@@ -132,6 +132,7 @@ const COMMANDS: &[OnPostgres] = &[
     ("message", &["purge", "--older-than", "1d", "--dry-run"], None),
     ("session", &["list"], None),
     ("token", &["list"], None),
+    ("invite", &["list"], None),
     ("seed", &["-"], None),
     ("stats", &[], None),
     ("healthcheck", &[], Some((78, "--admin-socket"))),

@@ -146,6 +146,11 @@ fn database_of_schema_13_is_upgraded_with_everything_in_it() {
     is_upgraded_with_everything_in_it(13);
 }
 
+#[test]
+fn database_of_schema_14_is_upgraded_with_everything_in_it() {
+    is_upgraded_with_everything_in_it(14);
+}
+
 fn is_upgraded_with_everything_in_it(schema: usize) {
     let server = Server::start_from_with(&frozen(schema), &["--session-idle", "36500d"]);
     assert_eq!(rows(&server.database()), rows(&frozen(schema)), "every row is there");

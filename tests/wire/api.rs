@@ -50,6 +50,9 @@ fn of_line(line: &str) -> Option<(String, String, Value)> {
         let (user, password) = rest.split_once(' ')?;
         return Some((verb.into(), String::new(), json!({"user": user, "password": password})));
     }
+    if rest.starts_with('{') {
+        return Some((verb.into(), String::new(), serde_json::from_str(rest).unwrap()));
+    }
     let (token, rest) = rest.split_once(' ').unwrap_or((rest, ""));
     let object = match verb {
         "send" => {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::http::{Response, get, send};
 use crate::support::relay::Relay;
 use crate::support::tab::{Browser, Tab};
-use crate::support::{Server, browser, skip::skip};
+use crate::support::{Server, browser, operator, skip::skip};
 
 const HTTP: &[&str] = &["--http", "127.0.0.1:0", "--heartbeat", "1h"];
 
@@ -358,6 +358,52 @@ fn long_conversation_is_scrolled_to_its_beginning_and_stays_small_in_the_page() 
     assert_eq!(chromium.complaints(), [""; 0]);
 }
 
+#[test]
+fn person_opens_the_link_of_an_invitation_and_writes_the_first_message() {
+    if !browser::is_there() {
+        return;
+    }
+    let server = Server::start_with(HTTP);
+    let token = server.log_in("paff");
+    server.connect().done(format!(r##"room_create {token} {{"room": "#build"}}"##));
+    let page = format!("http://{}", server.http());
+    let words = ["invite", "--rooms", "build", "--url", &page];
+    let invited = operator::objects(&server.database(), &words);
+    let link = invited[0]["link"].as_str().unwrap();
+    let chromium = Browser::start();
+    let profile = chromium.profile();
+    let mia = profile.open(link);
+    mia.fill("[name=username]", "paff");
+    assert!(mia.value("document.body.innerText").as_str().unwrap().contains("#build"));
+    mia.fill("[name=password]", "own password");
+    mia.fill("[name=again]", "another one");
+    mia.press("Enter");
+    mia.wait("document.querySelector('.problem').textContent.includes('not the same')");
+    mia.fill("[name=again]", "own password");
+    mia.press("Enter");
+    mia.wait("document.querySelector('.problem').textContent.includes('taken')");
+    mia.fill("[name=username]", "mia");
+    mia.press("Enter");
+    mia.wait("document.querySelector('.conversations a')");
+    assert_eq!(mia.value("location.hash"), "#/", "the secret is not in the address any more");
+    mia.go(&format!("{page}/#/with/%23build"));
+    write(&mia, "hai, I am new");
+    mia.wait(&shows("hai, I am new"));
+    mia.wait("!document.querySelector('.waits')");
+    assert_eq!(server.connect().done(format!("unread {token}"))["unread"], 1);
+    // Somebody else finds the link.
+    let other = chromium.profile().open(link);
+    other.wait("document.querySelector('.problem')?.textContent.includes('was used')");
+    assert_eq!(other.value("location.hash"), "#/");
+    other.fill("[name=username]", "mia");
+    other.fill("[name=password]", "own password");
+    other.press("Enter");
+    other.wait("document.querySelector('.conversations a')");
+    let refused = chromium.complaints();
+    let refused: Vec<_> = refused.iter().filter(|text| !text.contains("/api/v1/")).collect();
+    assert_eq!(refused, [""; 0], "the browser logs refusals, and nothing else");
+}
+
 /// Opens a dialog by this button of the list.
 fn open_dialog(tab: &Tab<'_>, selector: &str) {
     tab.click(selector);
@@ -402,6 +448,13 @@ fn nothing_bars_anybody_from_any_view() {
     };
     neko.wait("document.querySelector('.log-in')");
     check("log-in");
+    let words = ["invite", "--rooms", "build", "--url", url.trim_end_matches('/')];
+    let invited = operator::objects(&server.database(), &words);
+    neko.go(invited[0]["link"].as_str().unwrap());
+    neko.wait("document.querySelector('[name=again]')");
+    check("join");
+    neko.go(&url);
+    neko.wait("document.querySelector('.log-in') && !document.querySelector('[name=again]')");
     log_in(&neko, "neko");
     check("list");
     for name in ["paff", "%23build"] {

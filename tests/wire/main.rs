@@ -32,6 +32,7 @@ mod http_rooms;
 mod http_socket;
 #[cfg(feature = "http")]
 mod inbox_page;
+mod invitations;
 mod keys;
 mod lifetimes;
 mod limits;

@@ -11,17 +11,18 @@ use clap::{ArgGroup, Args, Subcommand, ValueEnum, ValueHint};
 
 use super::moment::{parse_at, parse_in};
 use super::values::{
-    ReceiptsOf, Since, parse_choice, parse_click, parse_count, parse_cursor, parse_every,
-    parse_expectation, parse_grace, parse_key, parse_message_id, parse_pid, parse_scheduled,
-    parse_tag, parse_tail, parse_timeout, parse_title, parse_tls_host,
+    ReceiptsOf, Since, parse_choice, parse_click, parse_count, parse_cursor, parse_display_name,
+    parse_every, parse_expectation, parse_grace, parse_key, parse_message_id, parse_pid,
+    parse_scheduled, parse_tag, parse_tail, parse_timeout, parse_title, parse_tls_host,
 };
 use crate::catalogue::{client, client_help};
 use crate::client::address::Host;
 use crate::client::exit::Exit;
 use crate::client::failure::Failure;
+use crate::client::join_link::JoinLink;
 use crate::model::{
-    AccessTokenName, Click, CursorName, Details, ExpectationName, MessageId, Priority, Rights,
-    RoomName, ScheduledId, SessionId, TAGS_MAX, Tag, Tags, Timestamp, Title,
+    AccessTokenName, Click, CursorName, Details, DisplayName, ExpectationName, MessageId, Priority,
+    Rights, RoomName, ScheduledId, SessionId, TAGS_MAX, Tag, Tags, Timestamp, Title,
 };
 use crate::protocol::arguments::Key;
 use crate::terminal::reason::{
@@ -39,6 +40,23 @@ pub struct AuthArguments {
     /// Not recommended: other users of this machine can see it. Without it, a terminal asks for it;
     /// otherwise it is the first line of standard input.
     pub password: Option<String>,
+}
+
+// `join`
+#[derive(Debug, Args)]
+#[command(after_long_help = client_help::join_examples())]
+pub struct JoinArguments {
+    /// The link of the invitation, or its secret alone.
+    #[arg(value_parser = JoinLink::parse)]
+    pub link: JoinLink,
+    /// The name to log in with; without it, that of the invitation, else a terminal asks for it.
+    pub name: Option<String>,
+    /// The name for people; by default the user's name.
+    #[arg(long, value_name = "TEXT", value_parser = parse_display_name)]
+    pub display_name: Option<DisplayName>,
+    /// The server was found by the link.
+    #[arg(skip)]
+    pub is_elsewhere: bool,
 }
 
 /// A priority, by its name or its number.

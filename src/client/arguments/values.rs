@@ -6,7 +6,7 @@ use crate::catalogue::{client, configuration, expectation, people};
 use crate::client::address::{Host, InvalidAddress, TLS_PORT};
 use crate::client::question::CHOICE_BYTES_MAX;
 use crate::model::{
-    Click, CursorName, ExpectationName, Invalid, InvalidClick, MessageId, ScheduledId,
+    Click, CursorName, DisplayName, ExpectationName, Invalid, InvalidClick, MessageId, ScheduledId,
     TAG_BYTES_MAX, TITLE_BYTES_MAX, Tag, Title, UserName,
 };
 use crate::protocol::arguments::{Key, WatchFrom};
@@ -59,6 +59,11 @@ pub fn parse_timeout(text: &str) -> Result<Duration, String> {
         duration if duration > TIMEOUT_MAX => Err(client::timeout_too_long().to_owned()),
         duration => Ok(duration),
     }
+}
+
+/// The name for people.
+pub fn parse_display_name(text: &str) -> Result<DisplayName, String> {
+    text.parse().map_err(reason::of_invalid)
 }
 
 /// A user name.

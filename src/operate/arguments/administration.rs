@@ -7,8 +7,11 @@ use clap::{ArgGroup, Args, Subcommand, ValueHint};
 
 use super::parse_time;
 use crate::catalogue::server_help;
-use crate::model::{AccessTokenName, Rights, SessionId};
-use crate::terminal::reason::{parse_session, parse_token_life, parse_token_name, words};
+use crate::model::{AccessTokenName, InvitationId, Rights, RoomName, SessionId};
+use crate::terminal::reason::{
+    parse_invitation, parse_invitation_life, parse_page_url, parse_room, parse_session,
+    parse_token_life, parse_token_name, words,
+};
 
 /// `user`
 #[derive(Debug, Args)]
@@ -209,6 +212,56 @@ pub struct TokenRevokeArguments {
     #[arg(long, value_name = "NAME", value_hint = ValueHint::Username)]
     pub user: String,
     /// All tokens of the user.
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// `invite`
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct InviteArguments {
+    /// What else to do.
+    #[command(subcommand)]
+    pub command: Option<InviteCommand>,
+    /// The invitation.
+    #[command(flatten)]
+    pub link: InviteLinkArguments,
+}
+
+/// What else `chat-server invite` does.
+#[derive(Debug, Subcommand)]
+pub enum InviteCommand {
+    /// Show the open invitations, and those that were used of late.
+    List,
+    /// Revoke open invitations: their links work no longer.
+    Revoke(InviteRevokeArguments),
+}
+
+/// `invite`
+#[derive(Debug, Args)]
+pub struct InviteLinkArguments {
+    /// The name of the account; without it the person chooses one.
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// The rooms that the account joins: '#build,#ops'; a # may be left out.
+    #[arg(long, value_name = "ROOM", value_delimiter = ',', value_parser = parse_room)]
+    pub rooms: Vec<RoomName>,
+    /// When the link expires: 3d, 12h.
+    #[arg(long, value_name = "TIME", default_value = "3d", value_parser = parse_invitation_life)]
+    pub expires: Duration,
+    /// Where people open the page; without it the address of --http, with the name of --http-host.
+    #[arg(long, value_name = "URL", env = "CHAT_SERVER_URL", value_parser = parse_page_url)]
+    pub url: Option<String>,
+}
+
+/// `invite revoke`
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("which_invitation").args(["id", "all"]).required(true))]
+pub struct InviteRevokeArguments {
+    /// The invitation with this number.
+    #[arg(value_parser = parse_invitation)]
+    pub id: Option<InvitationId>,
+    /// All open invitations.
     #[arg(long)]
     pub all: bool,
 }

@@ -30,6 +30,7 @@ pub(in crate::operate) fn refused(command: Option<&Command>) -> Failure {
             | Command::Message(_)
             | Command::Session(_)
             | Command::Token(_)
+            | Command::Invite(_)
             | Command::Seed(_)
             | Command::Stats
             | Command::Config(_)

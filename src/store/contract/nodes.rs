@@ -14,8 +14,9 @@ use crate::store::postgres::password::PasswordSource;
 use crate::store::postgres::promise::Promised;
 use crate::store::postgres::session::Opener;
 use crate::store::{
-    CreateToken, CreatedToken, EndSessions, Event, JudgeLogin, Judgement, LiveInbox, LoginLimit,
-    LoginOutcome, Marked, MoveMark, OpenSession, Opened, RevokeTokens, SessionFilter,
+    AcceptedInvitation, CreateToken, CreatedInvitation, CreatedToken, EndSessions, Event,
+    JudgeLogin, Judgement, LiveInbox, LoginLimit, LoginOutcome, Marked, MoveMark, OpenSession,
+    Opened, RevokeTokens, SessionFilter,
 };
 
 /// Two nodes of a new database with the users; `None` if the test is skipped.
@@ -209,6 +210,26 @@ fn token_that_is_revoked_on_one_node_is_forgotten_on_the_other_when_it_is_answer
     let change = ChangeUser { name: "neko".parse().unwrap(), change: Change::Disable };
     assert!(matches!(first.write(change), Ok(Changed::Yes { .. })));
     assert!(has_heard(Event::UserChanged(NEKO)), "answered too early");
+}
+
+/// Two servers accept one invitation at once: one of them makes the account.
+#[test]
+fn invitation_that_two_nodes_accept_at_once_makes_one_account() {
+    let Some([first, second]) = nodes() else { return };
+    for number in 0..10 {
+        let made = first.write(super::invitations::invitation(number)).unwrap();
+        assert!(matches!(made, CreatedInvitation::Yes { .. }), "{made:?}");
+        let (sender, receiver) = channel();
+        for (node, name) in [(&first, "mia"), (&second, "zoe")] {
+            let accept = super::invitations::acceptance(number, &format!("{name}{number}"));
+            let sender = sender.clone();
+            node.store().write(accept, move |answer| sender.send(answer.unwrap()).unwrap());
+        }
+        let answers = [(); 2].map(|()| receiver.recv_timeout(PATIENCE).unwrap());
+        let made = |answer: &&AcceptedInvitation| matches!(answer, AcceptedInvitation::Yes { .. });
+        assert_eq!(answers.iter().filter(made).count(), 1, "{answers:?}");
+        assert!(answers.contains(&AcceptedInvitation::Used), "{answers:?}");
+    }
 }
 
 /// A node that is killed does not sign off. Others wait for the end of its lease, and no longer.

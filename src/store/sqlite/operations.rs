@@ -6,6 +6,7 @@ pub(in crate::store) mod append;
 pub(in crate::store) mod cursors;
 pub(in crate::store) mod expectations;
 pub(in crate::store) mod import;
+pub(in crate::store) mod invitations;
 pub(in crate::store) mod marks;
 pub(in crate::store) mod purge;
 pub(in crate::store) mod rebuild;

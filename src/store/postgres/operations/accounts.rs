@@ -5,7 +5,7 @@ use postgres::Row;
 use crate::model::{MessageId, Timestamp, TokenHash, UserId, UserName};
 use crate::store::postgres::error::Result;
 use crate::store::postgres::operation::{Apply, Query, WriteContext};
-use crate::store::postgres::operations::{rooms, scheduled, sessions, tokens, users};
+use crate::store::postgres::operations::{invitations, rooms, scheduled, sessions, tokens, users};
 use crate::store::postgres::session::Session;
 use crate::store::types::sessions::SessionFilter;
 use crate::store::types::users::{
@@ -140,6 +140,7 @@ fn remove(session: &mut Session, user: UserId, looked_upto: MessageId) -> Result
     session.execute("DELETE FROM chat.former_names WHERE user_id = $1", &[&user.0])?;
     session.execute("DELETE FROM chat.memberships WHERE user_id = $1", &[&user.0])?;
     session.execute("DELETE FROM chat.invitations WHERE user_id = $1", &[&user.0])?;
+    invitations::remove_of(session, user)?;
     session.execute("DELETE FROM chat.last_seen WHERE user_id = $1", &[&user.0])?;
     scheduled::remove_all(session, user)?;
     users::note_change(session, user)?;

@@ -11,6 +11,7 @@ use crate::store::postgres::error::{Error, Result};
 use crate::store::postgres::operation::{Apply, Query, WriteContext};
 use crate::store::postgres::places::find_place;
 use crate::store::postgres::session::Session;
+use crate::store::types::invitations::USED_INVITATION_KEPT;
 use crate::store::types::rooms::Actor;
 use crate::store::types::sessions::StoredSession;
 use crate::store::types::tokens::{
@@ -137,7 +138,8 @@ pub(in crate::store) fn find(
     }))
 }
 
-/// Records uses, and removes the tokens that have expired. The clock of the database is ahead of
+/// Records uses, and removes the tokens and invitations that have expired; a used invitation stays
+/// for a while. The clock of the database is ahead of
 /// this node's by `shift`.
 pub(in crate::store) fn sweep(
     session: &mut Session,
@@ -159,7 +161,15 @@ pub(in crate::store) fn sweep(
         )?;
     }
     // Every node finds out by itself that a token has expired, so no change is noted.
-    session.execute("DELETE FROM chat.access_tokens WHERE expires_at <= $1", &[&now]).map(drop)
+    session.execute("DELETE FROM chat.access_tokens WHERE expires_at <= $1", &[&now])?;
+    let used_before = Timestamp(now).minus(USED_INVITATION_KEPT).0;
+    session
+        .execute(
+            "DELETE FROM chat.account_invitations
+              WHERE expires_at <= $1 AND (used_at IS NULL OR used_at <= $2)",
+            &[&now, &used_before],
+        )
+        .map(drop)
 }
 
 /// Removes the tokens of a deleted user.

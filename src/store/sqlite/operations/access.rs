@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use crate::model::{AccessTokenId, MailboxId, Timestamp, TokenHash, UserId};
 use crate::store::sqlite::rooms::word;
 use crate::store::sqlite::row::not_a_value;
+use crate::store::types::invitations::USED_INVITATION_KEPT;
 use crate::store::types::sessions::StoredSession;
 use crate::store::types::tokens::{Access, Targets, TokenUse};
 
@@ -40,7 +41,8 @@ pub(in crate::store) fn find(
         .optional()
 }
 
-/// Records uses, and removes the tokens that have expired.
+/// Records uses, and removes the tokens and invitations that have expired. A used invitation stays
+/// for a while.
 pub(in crate::store) fn sweep(
     connection: &Connection,
     used: &[TokenUse],
@@ -54,7 +56,13 @@ pub(in crate::store) fn sweep(
     }
     connection
         .prepare_cached("DELETE FROM access_tokens WHERE expires_at <= ?1")?
-        .execute([now.0])
+        .execute([now.0])?;
+    connection
+        .prepare_cached(
+            "DELETE FROM account_invitations
+              WHERE expires_at <= ?1 AND (used_at IS NULL OR used_at <= ?2)",
+        )?
+        .execute([now.0, now.minus(USED_INVITATION_KEPT).0])
         .map(drop)
 }
 

@@ -298,7 +298,7 @@ fn may_be_in_another(connection: &Connection, user: UserId) -> rusqlite::Result<
 
 /// Begins a membership. If nothing was sent since the user left, the last one goes on instead: it
 /// lets the user read the same messages.
-fn add(
+pub(in crate::store) fn add(
     context: &mut WriteContext<'_>,
     user: UserId,
     room: RoomId,

@@ -45,7 +45,12 @@ pub(super) fn may_be_in_another(session: &mut Session, user: UserId) -> Result<R
 
 /// Begins a membership. If nothing was sent since the user left, the last one goes on instead: it
 /// lets the user read the same messages.
-pub(super) fn add(session: &mut Session, user: UserId, room: RoomId, role: Role) -> Result<()> {
+pub(in crate::store) fn add(
+    session: &mut Session,
+    user: UserId,
+    room: RoomId,
+    role: Role,
+) -> Result<()> {
     let newest = cursors::head(session)?;
     let row = session.query_one("SELECT history FROM chat.rooms WHERE id = $1", &[&room.0])?;
     let history: History = row.get::<_, &str>(0).parse()?;
