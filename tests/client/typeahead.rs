@@ -124,11 +124,11 @@ fn lines_typed_while_the_connection_is_lost_are_each_answered() {
     let mut terminal = prompt_of("paff", &home);
     server.kill();
     terminal.wait_for("connection lost, reconnecting");
-    terminal.keys("send neko one\rhelp\rsend neko two\r");
+    terminal.keys("send neko one\rbell on\rsend neko two\r");
     terminal.wait_until("three answers", |terminal| {
         let screen = terminal.screen();
         screen.matches("error: cannot reach").count() == 2
-            && screen.contains("send USER TEXT")
+            && screen.contains("the bell is on")
             && screen.ends_with("\nCommand paff:")
     });
     server.start_again_at_its_address();
