@@ -116,25 +116,26 @@ export class Outbox extends EventTarget {
     // Where the browser has no locks, the keys alone make sure that nothing is sent twice.
     const name = `outbox of ${this.#me}`;
     const all = navigator.locks
-      ? navigator.locks.request(
-          name,
-          { ifAvailable: true },
-          async (lock) => lock !== null && (await this.#sendAll()),
-        )
+      ? navigator.locks.request(name, { ifAvailable: true }, async (lock) => {
+          if (lock !== null) await this.#sendAll();
+        })
       : this.#sendAll();
     void all
-      .catch(() => false)
-      .then((isEmpty) => {
+      .catch(() => {})
+      .then(() => {
         this.#isSending = false;
-        if (!isEmpty && !this.#ended) this.#timer = window.setTimeout(this.flush, this.#wait);
+        // Also what was written after this had looked for the last time.
+        const waits = this.letters.some(({ refused }) => !refused);
+        if (waits && !this.#ended) this.#timer = window.setTimeout(this.flush, this.#wait);
       });
   };
 
-  /** @returns {Promise<boolean>} Whether nothing waits any more. */
   async #sendAll() {
     await this.#reload();
-    for (let letter; (letter = this.letters.find(({ refused }) => !refused));) {
-      if (this.#ended) return true;
+    /** Whose inbox is full: what is for them waits, in its order, and holds up nothing else. */
+    const full = new Set();
+    for (let letter; (letter = this.letters.find((it) => !it.refused && !full.has(it.to)));) {
+      if (this.#ended) return;
       try {
         await this.#send(letter);
         this.#wait = FIRST_WAIT;
@@ -145,10 +146,10 @@ export class Outbox extends EventTarget {
           continue;
         }
         this.#wait = Math.min(2 * this.#wait, LONGEST_WAIT);
-        return false;
+        if (!(error instanceof Refusal) || error.code !== "inbox_full") return;
+        full.add(letter.to);
       }
     }
-    return true;
   }
 
   /** @param {Letter} letter */

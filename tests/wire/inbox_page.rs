@@ -253,6 +253,38 @@ fn what_is_written_while_the_server_is_away_is_sent_once_even_if_the_tab_is_kill
 }
 
 #[test]
+fn full_inbox_holds_up_only_what_is_for_it() {
+    if !browser::is_there() {
+        return;
+    }
+    let server = Server::start_with(&["--http", "127.0.0.1:0", "--inbox-unread-max", "1"]);
+    let url = format!("http://{}/", server.http());
+    let chromium = Browser::start();
+    let neko = chromium.profile().open(&format!("{url}#/with/paff"));
+    log_in(&neko, "neko");
+    for text in ["one", "two", "three"] {
+        write(&neko, text);
+    }
+    neko.wait("document.querySelectorAll('.waits').length === 2");
+    neko.go(&format!("{url}#/with/ivy"));
+    write(&neko, "hai ivy");
+    neko.wait(&shows("hai ivy"));
+    neko.wait("!document.querySelector('.waits')");
+    neko.go(&format!("{url}#/with/paff"));
+    let paff = server.log_in("paff");
+    for text in ["two", "three"] {
+        neko.wait("document.querySelector('.waits')");
+        server.connect().done(format!("inbox {paff}"));
+        // The page tries again by itself.
+        neko.wait(&format!(
+            "[...document.querySelectorAll('.log article:not(.waits) .text')]\
+                            .some(it => it.textContent === '{text}')"
+        ));
+    }
+    assert_eq!(texts(&neko), ["one", "two", "three"]);
+}
+
+#[test]
 fn message_that_comes_after_a_later_one_is_shown_and_counted_once() {
     if !browser::is_there() {
         return;
