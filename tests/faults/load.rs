@@ -33,6 +33,7 @@ pub struct Client {
 
 impl Client {
     /// The clients. Every second one of a mixed load has no keys.
+    #[cfg(feature = "postgres")]
     pub fn all(is_mixed: bool) -> Vec<Self> {
         let client = |number| Self {
             has_keys: !is_mixed || number % 2 == 0,

@@ -38,6 +38,7 @@ impl Tally {
     }
 
     /// Adds what a look at the messages after `upto` has found.
+    #[cfg(any(feature = "postgres", test))]
     pub(in crate::store) fn append(&mut self, next: &Self) {
         self.looked_at += next.looked_at;
         self.upto = next.upto.or(self.upto);
