@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use crate::support::python;
-use crate::support::skip::{PACKAGES, is_here};
+use crate::support::skip::{NPM_PACKAGES, PACKAGES, is_here};
 
 /// The test below is skipped only if this is set.
 const PROBE: &str = "CHAT_TEST_PROBE";
@@ -55,6 +55,8 @@ fn ci_installs_every_program_that_a_test_may_miss_and_lets_none_be_skipped() {
         assert!(imports.is_some_and(|line| line.contains(package)), "{package}");
         assert!(install.split(' ').all(|install| script.contains(install)), "{install}");
     }
+    let npm = script.lines().find(|line| line.contains("npm install ")).expect("npm");
+    assert!(NPM_PACKAGES.iter().all(|package| npm.split(' ').any(|it| it == *package)), "{npm}");
     assert!(script.contains("export CHAT_TEST_ALL=1"));
 }
 

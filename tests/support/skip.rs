@@ -36,6 +36,10 @@ pub const PACKAGES: &[(&str, &str)] = &[
     ("zsh", "zsh"),
 ];
 
+/// The packages from npm that `.ci/run` installs in `target/node`: a test needs the first, and CI the
+/// second.
+pub const NPM_PACKAGES: &[&str] = &["axe-core@4.11.0", "typescript@5.9.3"];
+
 /// Reports that the calling test is skipped, because it `needs` something, and the remedy:
 /// `skipped NAME: needs jq (install jq)`. The test must then return.
 ///

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use crate::support::http::{Response, get, send};
 use crate::support::relay::Relay;
+use crate::support::skip::{NPM_PACKAGES, skip};
 use crate::support::tab::{Browser, Tab};
-use crate::support::{Server, browser, operator, skip::skip};
+use crate::support::{Server, browser, operator};
 
 const HTTP: &[&str] = &["--http", "127.0.0.1:0", "--heartbeat", "1h"];
 
@@ -446,7 +447,7 @@ fn open_dialog(tab: &Tab<'_>, selector: &str) {
 fn nothing_bars_anybody_from_any_view() {
     let axe = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/node/node_modules/axe-core");
     let Ok(axe) = fs::read_to_string(axe.join("axe.min.js")) else {
-        return skip("axe-core", "npm install --prefix target/node axe-core@4.11.0");
+        return skip("axe-core", &format!("npm install --prefix target/node {}", NPM_PACKAGES[0]));
     };
     if !browser::is_there() {
         return;
