@@ -91,7 +91,7 @@ pub enum Line<'a> {
         /// The rest of the line, without the white space around it.
         text: &'a str,
     },
-    /// `later WHEN TO[,TO…] TEXT`
+    /// `later [at|in] WHEN TO[,TO…] TEXT`
     Later {
         /// When it is sent: a time or a duration.
         when: &'a str,
@@ -211,10 +211,8 @@ impl<'a> Line<'a> {
                 Self::Incomplete
             }
             ("send", (to, text)) => Self::Send { to, text },
-            ("later", (when, rest)) => match first_word(rest) {
-                (_, "") => Self::Incomplete,
-                (to, text) => Self::Later { when, to, text },
-            },
+            ("later", ("at" | "in", rest)) => Self::later(first_word(rest)),
+            ("later", words) => Self::later(words),
             ("scheduled", ("", _)) => Self::Scheduled,
             ("scheduled", ("cancel", id)) => {
                 id.parse().map_or(Self::Incomplete, |id| Self::CancelScheduled { id })
@@ -257,6 +255,13 @@ impl<'a> Line<'a> {
     fn auth((user, password): (&'a str, &'a str), is_forgotten: bool) -> Self {
         let password = (!password.is_empty()).then_some(password);
         Self::Auth { user, password, is_forgotten }
+    }
+
+    fn later((when, rest): (&'a str, &'a str)) -> Self {
+        match first_word(rest) {
+            (_, "") => Self::Incomplete,
+            (to, text) => Self::Later { when, to, text },
+        }
     }
 
     /// The verb that was probably meant by the unknown first word of a line.
@@ -376,7 +381,11 @@ mod tests {
                 "later 17:00 neko hai  you",
                 Line::Later { when: "17:00", to: "neko", text: "hai  you" },
             ),
+            ("later at 17:00 neko hai", Line::Later { when: "17:00", to: "neko", text: "hai" }),
+            ("later in 2h neko in 3h", Line::Later { when: "2h", to: "neko", text: "in 3h" }),
             ("later 17:00 neko", Line::Incomplete),
+            ("later in 2h neko", Line::Incomplete),
+            ("later in", Line::Incomplete),
             ("later", Line::Incomplete),
             ("scheduled", Line::Scheduled),
             ("scheduled cancel 7", Line::CancelScheduled { id: 7 }),
