@@ -47,13 +47,15 @@ pub(super) async fn check(
 ) -> Response {
     let listed = &gateway.options.origins;
     let mut response = match site(request.uri(), request.headers(), listed) {
-        Site::Other => refuse(&request, "a page of another site may not use this server"),
+        Site::Other if !is_for_page(&request) => {
+            refuse(&request, "a page of another site may not use this server")
+        }
         Site::Own if cookie::is_forgeable(request.method(), request.headers()) => {
             let why =
                 "a request with a cookie needs Origin or Sec-Fetch-Site, as browsers send them";
             refuse(&request, why)
         }
-        Site::Own => next.run(request).await,
+        Site::Own | Site::Other => next.run(request).await,
         Site::Listed(origin) => {
             request.headers_mut().remove(COOKIE);
             let mut response = if request.uri().path().starts_with(page::ROOT) {
@@ -75,6 +77,12 @@ pub(super) async fn check(
         response.headers_mut().append(VARY, HeaderValue::from_static("Origin"));
     }
     response
+}
+
+/// Whether a request is for the page itself. The page is the same for everybody, and a link on any
+/// site may lead to it.
+fn is_for_page(request: &Request) -> bool {
+    matches!(*request.method(), Method::GET | Method::HEAD) && request.uri().path() == "/"
 }
 
 fn refuse(request: &Request, why: &str) -> Response {

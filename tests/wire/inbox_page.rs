@@ -104,6 +104,34 @@ fn cookie_is_a_session_for_pages_of_this_site_only() {
 }
 
 #[test]
+fn link_on_another_site_leads_to_the_page_and_to_nothing_else() {
+    let server = Server::start_with(HTTP);
+    let cookie = cookie(&server, "paff");
+    for site in ["cross-site", "same-site"] {
+        let followed = |request: &str| {
+            let fields = [
+                ("Accept", "text/html,*/*;q=0.8"),
+                ("Sec-Fetch-Site", site),
+                ("Sec-Fetch-Mode", "navigate"),
+                ("Sec-Fetch-Dest", "document"),
+                ("Cookie", cookie.as_str()),
+            ];
+            send(server.http(), request, &fields, "")
+        };
+        let page = followed("GET /");
+        assert_eq!(page.status, 200, "{page:?}");
+        assert!(page.body.contains("app.js"), "{page:?}");
+        // No other site can show it in a frame, or reach into its window.
+        let policy = page.field("content-security-policy").expect("a policy");
+        assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
+        assert_eq!(page.field("cross-origin-opener-policy"), Some("same-origin"));
+        for request in ["POST /", "GET /inbox/json?poll=1", "GET /page/session"] {
+            assert_eq!(followed(request).status, 403, "{request}");
+        }
+    }
+}
+
+#[test]
 fn log_in_is_refused_as_auth_is_and_a_second_one_ends_the_first() {
     let server = Server::start_with(HTTP);
     let wrong = json!({"user": "paff", "password": "wrong"}).to_string();
