@@ -62,11 +62,12 @@ type Session = (State<Arc<Gateway>>, Extension<Peer>, HeaderMap);
 /// `GET /page/session`: who is logged in. It is no error if nobody is.
 async fn whoami((State(gateway), Extension(peer), headers): Session) -> Result<Response, OwnForm> {
     let is_encrypted = gateway.is_encrypted(&headers, peer);
-    let Some(token) = token(&headers, is_encrypted) else { return Ok(nobody(is_encrypted)) };
+    // A link on another site comes without the cookie: it must not take it from the browser.
+    let Some(token) = token(&headers, is_encrypted) else { return Ok(nobody()) };
     let network = gateway.network(&headers, peer);
     match act(&gateway.service, token, Action::Whoami, network).await {
         reply @ Reply::Identity(_) => Ok(object(&reply)),
-        Reply::Refused(refusal) if refusal.code == Code::NoSession => Ok(nobody(is_encrypted)),
+        Reply::Refused(refusal) if refusal.code == Code::NoSession => Ok(forget(is_encrypted)),
         Reply::Refused(refusal) => Err(refusal.into()),
         _ => Err(Code::Internal.into()),
     }
@@ -106,10 +107,14 @@ async fn log_out((State(gateway), Extension(peer), headers): Session) -> Result<
             _ => {}
         }
     }
-    Ok(nobody(is_encrypted))
+    Ok(forget(is_encrypted))
 }
 
-fn nobody(is_encrypted: bool) -> Response {
-    let json = (CONTENT_TYPE, "application/json".to_owned());
-    ([json, (SET_COOKIE, cookie::clear(is_encrypted))], NOBODY).into_response()
+fn nobody() -> Response {
+    ([(CONTENT_TYPE, "application/json")], NOBODY).into_response()
+}
+
+/// Nobody is logged in, and the browser forgets its cookie.
+fn forget(is_encrypted: bool) -> Response {
+    ([(SET_COOKIE, cookie::clear(is_encrypted))], nobody()).into_response()
 }

@@ -95,6 +95,10 @@ fn cookie_is_a_session_for_pages_of_this_site_only() {
     let none = send(server.http(), "GET /page/session", &[("Cookie", &twice)], "");
     assert_eq!(none.body, "{\"status\": \"OK\"}\n");
 
+    // Without TLS a link on another site looks like this. It logs nobody out.
+    let linked = get(server.http(), "/page/session");
+    assert_eq!((linked.status, linked.field("set-cookie")), (200, None));
+
     let out =
         send(server.http(), "DELETE /page/session", &[("Cookie", &cookie), ("Origin", &here)], "");
     assert!(out.field("set-cookie").unwrap().contains("Max-Age=0"), "{out:?}");
