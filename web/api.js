@@ -48,13 +48,29 @@ export class Refusal extends Error {
 /** The server could not be reached, or something between here and it has answered. */
 export class Unreachable extends Error {}
 
-/** Who is told that the session has ended. */
+/** In the storage of the browser: whose session is in its cookie, which all tabs share. */
+const USER = "user";
+/** Whose page this tab shows, and what to do when this user is no longer logged in. */
+let me = "";
 let whenSignedOut = () => {};
 
-/** @param {() => void} act */
-export function onSignedOut(act) {
+/**
+ * @param {string} user Empty if nobody's page is shown.
+ * @param {() => void} act
+ */
+export function onSignedOut(user, act) {
+  me = user;
   whenSignedOut = act;
 }
+
+/** Whether the cookie is still that of this tab's user: another tab may have logged in another one. */
+function isMine() {
+  return me === "" || (localStorage.getItem(USER) ?? me) === me;
+}
+
+window.addEventListener("storage", () => {
+  if (!isMine()) whenSignedOut();
+});
 
 /**
  * @param {string} method
@@ -91,6 +107,7 @@ async function request(method, path, body) {
  */
 export async function call(verb, fields) {
   try {
+    if (!isMine()) throw new Refusal({ code: "no_session", message: "somebody else is logged in" });
     return await request("POST", `/api/v1/${verb}`, fields ?? {});
   } catch (error) {
     if (error instanceof Refusal && error.code === "no_session") whenSignedOut();
@@ -103,7 +120,9 @@ export async function call(verb, fields) {
  * @returns {Promise<string | undefined>}
  */
 export async function whoIsHere() {
-  return (await request("GET", "/page/session")).user;
+  const { user } = await request("GET", "/page/session");
+  if (user) localStorage.setItem(USER, user);
+  return user;
 }
 
 /**
@@ -112,6 +131,8 @@ export async function whoIsHere() {
  * @param {string} password
  */
 export function logIn(user, password) {
+  // Before the cookie comes: no other tab must send what its user has written as this one.
+  localStorage.setItem(USER, user);
   return request("POST", "/page/session", { user, password });
 }
 

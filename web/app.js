@@ -63,13 +63,20 @@ function showFailure(error) {
 async function enter(user) {
   const ends = new AbortController();
   const { signal } = ends;
+  leave = () => {
+    ends.abort();
+    onSignedOut("", () => {});
+  };
+  onSignedOut(user, () => signedOut(say("page_session_ended")));
   const inbox = new Inbox(user);
   try {
     await inbox.load();
   } catch (error) {
-    return showFailure(error);
+    if (!signal.aborted) showFailure(error);
+    return;
   }
   const outbox = await Outbox.open(user);
+  if (signal.aborted) return outbox.end();
   const offline = make("p", { class: "offline", role: "status" });
   const live = new Live(inbox, (connected) => fill(offline, !connected && say("page_offline")));
   const list = new ConversationList(inbox, {
@@ -100,12 +107,12 @@ async function enter(user) {
 
   leave = () => {
     ends.abort();
+    onSignedOut("", () => {});
     live.end();
     outbox.end();
     conversation?.end();
     leave = () => {};
   };
-  onSignedOut(() => signedOut(say("page_session_ended")));
 
   /** Shows what the address names. */
   function show() {

@@ -286,6 +286,44 @@ fn what_is_written_while_the_server_is_away_is_sent_once_even_if_the_tab_is_kill
 }
 
 #[test]
+fn nothing_is_sent_as_another_user_who_logs_in_in_the_same_browser() {
+    if !browser::is_there() {
+        return;
+    }
+    let server = Server::start_with(&["--http", "127.0.0.1:0", "--inbox-unread-max", "1"]);
+    let url = format!("http://{}", server.http());
+    let invited = operator::objects(&server.database(), &["invite", "--url", &url]);
+    let chromium = Browser::start();
+    let profile = chromium.profile();
+    let neko = profile.open(&format!("{url}/#/with/paff"));
+    log_in(&neko, "neko");
+    for text in ["one", "two"] {
+        write(&neko, text);
+    }
+    neko.wait(&shows("one"));
+    neko.wait("document.querySelectorAll('.waits').length === 1");
+    // Both tabs have one cookie.
+    let mia = profile.open(invited[0]["link"].as_str().unwrap());
+    mia.fill("[name=username]", "mia");
+    mia.fill("[name=password]", "own password");
+    mia.fill("[name=again]", "own password");
+    mia.press("Enter");
+    mia.wait("document.querySelector('.conversations a')");
+    let paff = server.log_in("paff");
+    server.connect().done(format!("inbox {paff}"));
+    neko.wait("document.querySelector('.log-in')");
+    log_in(&neko, "neko");
+    neko.wait(&shows("two"));
+    neko.wait("!document.querySelector('.waits')");
+    mia.wait("document.querySelector('.log-in')");
+    let with = |user: &str| {
+        let page = server.connect().done(format!(r#"fetch {paff} {{"with": "{user}"}}"#));
+        page["messages"].as_array().unwrap().len()
+    };
+    assert_eq!((with("neko"), with("mia")), (2, 0));
+}
+
+#[test]
 fn full_inbox_holds_up_only_what_is_for_it() {
     if !browser::is_there() {
         return;
