@@ -48,6 +48,27 @@ export class Refusal extends Error {
 /** The server could not be reached, or something between here and it has answered. */
 export class Unreachable extends Error {}
 
+/** Refusals that end by themselves, or whose outcome is unknown. */
+const PASSING = new Set([
+  "busy",
+  "internal",
+  "shutting_down",
+  "too_many_connections",
+  "storage_full",
+  "inbox_full",
+  "rate_limited",
+  "no_session",
+]);
+
+/**
+ * Whether the same request would be refused again. Otherwise it is worth another try.
+ * @param {unknown} error
+ * @returns {error is Refusal}
+ */
+export function isFinal(error) {
+  return error instanceof Refusal && !PASSING.has(error.code);
+}
+
 /** In the storage of the browser: whose session is in its cookie, which all tabs share. */
 const USER = "user";
 /** Whose page this tab shows, and what to do when this user is no longer logged in. */

@@ -109,6 +109,7 @@ async function enter(user) {
     ends.abort();
     onSignedOut("", () => {});
     live.end();
+    inbox.end();
     outbox.end();
     conversation?.end();
     leave = () => {};

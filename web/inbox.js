@@ -1,7 +1,7 @@
 // What this page knows: who is logged in, the conversations with what is unread in them, and the
 // messages that arrive. The views are told of changes by events.
 
-import { call, conversationOf, Refusal } from "./api.js";
+import { call, conversationOf, isFinal, Refusal } from "./api.js";
 import { hasMention } from "./text.js";
 
 /** @typedef {import("./api.js").Message} Message */
@@ -37,6 +37,8 @@ const PAGES_MAX = 5;
 const COUNTS_MAX = 3;
 /** How long marks are gathered before they are sent. */
 const MARK_WAIT = 400;
+/** How long marks wait that could not be sent. */
+const MARK_RETRY_WAIT = 5_000;
 
 /**
  * A conversation without messages.
@@ -62,6 +64,7 @@ export class Inbox extends EventTarget {
   /** @type {Set<number>} Later messages that are known. */ #known = new Set();
   /** @type {Map<string, number>} Marks that are not yet sent. */ #marks = new Map();
   /** @type {number | undefined} */ #markTimer;
+  #isEnded = false;
 
   /** @param {string} me */
   constructor(me) {
@@ -254,23 +257,45 @@ export class Inbox extends EventTarget {
       this.#tell();
     }
     this.#marks.set(name, upto);
-    this.#markTimer ??= window.setTimeout(() => void this.#sendMarks(), MARK_WAIT);
+    this.#sendMarksIn(MARK_WAIT);
   }
 
   async #sendMarks() {
     this.#markTimer = undefined;
-    const marks = [...this.#marks];
-    this.#marks.clear();
-    for (const [name, upto] of marks) {
+    for (const [name, upto] of [...this.#marks]) {
+      if (this.#isEnded) return;
       try {
         await call("ack", name.startsWith("#") ? { room: name, upto } : { with: name, upto });
+        this.#markIsDone(name, upto);
         await this.#readUpto(name, upto);
-      } catch {
-        // Marks only move forwards: the next one says this one, too.
+      } catch (error) {
+        if (!isFinal(error)) return this.#sendMarksIn(MARK_RETRY_WAIT);
+        this.#markIsDone(name, upto);
         const conversation = this.conversations.get(name);
         if (conversation) conversation.readUpto = 0;
       }
     }
+  }
+
+  /**
+   * A mark needs no other try. A later one of the conversation may wait already.
+   * @param {string} name
+   * @param {number} upto
+   */
+  #markIsDone(name, upto) {
+    if (this.#marks.get(name) === upto) this.#marks.delete(name);
+  }
+
+  /** @param {number} wait */
+  #sendMarksIn(wait) {
+    if (this.#isEnded) return;
+    this.#markTimer ??= window.setTimeout(() => void this.#sendMarks(), wait);
+  }
+
+  /** The user has left: marks that were not sent stay unsent. */
+  end() {
+    this.#isEnded = true;
+    window.clearTimeout(this.#markTimer);
   }
 
   /**

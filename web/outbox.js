@@ -2,7 +2,7 @@
 // message with a key, so it is sent once: also if the tab is killed, the network is away, or two
 // tabs send at a time.
 
-import { call, newKey, Refusal } from "./api.js";
+import { call, isFinal, newKey, Refusal } from "./api.js";
 
 /**
  * @typedef {object} Letter
@@ -17,18 +17,6 @@ import { call, newKey, Refusal } from "./api.js";
 const LETTERS = "letters";
 const FIRST_WAIT = 1_000;
 const LONGEST_WAIT = 30_000;
-/** Refusals that end by themselves, or whose outcome is unknown: the same key is tried again. */
-const PASSING = new Set([
-  "busy",
-  "internal",
-  "shutting_down",
-  "too_many_connections",
-  "storage_full",
-  "inbox_full",
-  "rate_limited",
-  "no_session",
-]);
-
 /** Tells of `change`, and of `sent` with the message that the server has. */
 export class Outbox extends EventTarget {
   /** @type {Letter[]} */ letters = [];
@@ -140,7 +128,7 @@ export class Outbox extends EventTarget {
         await this.#send(letter);
         this.#wait = FIRST_WAIT;
       } catch (error) {
-        if (error instanceof Refusal && !PASSING.has(error.code)) {
+        if (isFinal(error)) {
           const { code, message, users } = error;
           await this.#put({ ...letter, refused: { code, message, users } });
           continue;

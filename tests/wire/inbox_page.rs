@@ -248,6 +248,50 @@ fn two_browsers_and_the_prompt_talk_and_what_is_read_in_one_place_is_read_everyw
 }
 
 #[test]
+fn what_is_seen_while_the_server_is_away_is_marked_once_it_is_there_again() {
+    if !browser::is_there() {
+        return;
+    }
+    let server = Server::start_with(HTTP);
+    let relay = Relay::to(server.http());
+    let chromium = Browser::start();
+    let neko = chromium.profile().open(&format!("http://{}/#/with/paff", relay.address()));
+    log_in(&neko, "neko");
+    neko.wait("document.querySelector('.log .empty')");
+    // Nobody looks at the window, and its marks are counted.
+    neko.value(
+        "document.hasFocus = () => false;
+        const send = window.fetch;
+        window.marks = { failed: 0, stored: 0 };
+        window.fetch = async (path, ...rest) => {
+            const isMark = String(path).endsWith('/ack');
+            try {
+                const response = await send(path, ...rest);
+                if (isMark && response.ok) marks.stored += 1;
+                return response;
+            } catch (error) {
+                if (isMark) marks.failed += 1;
+                throw error;
+            }
+        };
+        0",
+    );
+    let (paff, token) = (server.log_in("paff"), server.log_in("neko"));
+    let unread = || server.connect().done(format!("unread {token}"))["unread"].as_i64();
+    server.connect().done(format!(r#"post {paff} {{"to": ["neko"], "body": "hai neko"}}"#));
+    neko.wait(&shows("hai neko"));
+    neko.wait("document.title === '(1) Chat'");
+    relay.close();
+    neko.value("document.hasFocus = () => true; window.dispatchEvent(new Event('focus')); 0");
+    neko.wait("marks.failed > 0");
+    assert_eq!(unread(), Some(1));
+    relay.open();
+    neko.wait("marks.stored > 0");
+    neko.wait("document.title === 'Chat'");
+    assert_eq!(unread(), Some(0));
+}
+
+#[test]
 fn what_is_written_while_the_server_is_away_is_sent_once_even_if_the_tab_is_killed() {
     if !browser::is_there() {
         return;
