@@ -245,6 +245,12 @@ export class ConversationView {
     if (last && last.id >= message.id) return this.#insert(message);
     const mine = message.from === this.#inbox.me;
     const follow = this.#isAtEnd() || mine;
+    if (!follow && this.#messages.length >= KEPT) {
+      // It comes as the reader scrolls down.
+      this.#hasNewer = true;
+      this.#down.hidden = false;
+      return;
+    }
     if (!last) fill(this.#log);
     this.#log.append(...this.#nodesOf(message, last));
     this.#messages.push(message);

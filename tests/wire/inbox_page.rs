@@ -506,6 +506,38 @@ fn long_conversation_is_scrolled_to_its_beginning_and_stays_small_in_the_page() 
 }
 
 #[test]
+fn page_stays_small_while_its_reader_is_scrolled_up_and_many_messages_come() {
+    if !browser::is_there() {
+        return;
+    }
+    let server = Server::start_with(HTTP);
+    let (paff, nekos) = (server.log_in("paff"), server.log_in("neko"));
+    let mut wire = server.connect();
+    let mut post = |number: usize| {
+        wire.done(format!(r#"post {paff} {{"to": ["neko"], "body": "message {number}"}}"#))["id"]
+            .as_i64()
+            .unwrap()
+    };
+    let (before, count) = (30, 430);
+    let newest = (0..before).map(&mut post).last().unwrap();
+    server.connect().done(format!(r#"ack {nekos} {{"upto": {newest}}}"#));
+    let chromium = Browser::start();
+    let neko = chromium.profile().open(&format!("http://{}/#/with/paff", server.http()));
+    log_in(&neko, "neko");
+    neko.wait(&shows("message 29"));
+    neko.value("document.querySelector('.log').scrollTop = 0");
+    for number in before..count {
+        post(number);
+    }
+    neko.wait("document.title === '(400) Chat'");
+    let shown = texts(&neko);
+    assert!(shown[0] == "message 0" && shown.len() < 400, "{}", shown.len());
+    neko.click(".down");
+    neko.wait(&shows("message 429"));
+    neko.wait("document.title === 'Chat'");
+}
+
+#[test]
 fn person_opens_the_link_of_an_invitation_and_writes_the_first_message() {
     if !browser::is_there() {
         return;
