@@ -27,6 +27,7 @@ export class ConversationList {
   #list = make("ul");
   #inbox;
   #current = "";
+  /** @type {number | undefined} */ #frame;
 
   /**
    * @param {Inbox} inbox
@@ -48,7 +49,10 @@ export class ConversationList {
       this.#list,
     );
     this.#list.addEventListener("keydown", (event) => this.#move(event));
-    inbox.addEventListener("list", () => this.show());
+    // Once a frame: after an absence messages come by the hundred.
+    inbox.addEventListener("list", () => {
+      this.#frame ??= requestAnimationFrame(() => this.show());
+    });
   }
 
   /** @param {string} name The conversation that is open. */
@@ -62,6 +66,7 @@ export class ConversationList {
   }
 
   show() {
+    this.#frame = undefined;
     const wanted = this.#filter.value.trim().toLowerCase();
     const fits = (/** @type {Conversation} */ { name, title }) =>
       name.includes(wanted) || title.toLowerCase().includes(wanted);

@@ -426,6 +426,39 @@ fn message_that_comes_after_a_later_one_is_shown_and_counted_once() {
     assert_eq!(taken, json!([[10, 9], 1, 10]));
 }
 
+#[test]
+fn list_of_conversations_is_drawn_once_for_all_messages_of_a_moment() {
+    if !browser::is_there() {
+        return;
+    }
+    let server = Server::start_with(HTTP);
+    let chromium = Browser::start();
+    let tab = chromium.profile().open(&format!("http://{}/", server.http()));
+    tab.wait("document.querySelector('.log-in')");
+    let drawn = tab.value(
+        "(async () => {
+            const address = document.querySelector('script').src;
+            const load = (name) => import(address.replace('app.js', name));
+            const { Inbox } = await load('inbox.js');
+            const { ConversationList } = await load('conversation-list.js');
+            const inbox = new Inbox('neko');
+            const { element } = new ConversationList(inbox, {});
+            document.body.append(element);
+            let drawn = 0;
+            const changes = new MutationObserver((records) => { drawn += records.length; });
+            changes.observe(element.querySelector('ul'), { childList: true });
+            const at = new Date().toISOString();
+            for (let id = 1; id <= 500; id += 1)
+                inbox.take({ id, at, from: 'paff', to: 'neko', body: `message ${id}` });
+            const frame = () => new Promise((done) => requestAnimationFrame(done));
+            await frame();
+            await frame();
+            return [drawn, element.querySelector('.preview').textContent];
+        })()",
+    );
+    assert_eq!(drawn, json!([1, "message 500"]));
+}
+
 /// Texts that attack a page or a reader.
 const ATTACKS: &[&str] = &[
     "<img src=x onerror=\"document.title='attacked'\"><script>document.title='attacked'</script>",
