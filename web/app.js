@@ -32,7 +32,7 @@ async function start() {
 }
 
 /**
- * The invitation cannot be accepted. Who has an account already logs in.
+ * The invitation cannot be accepted. The reader may have an account already, and logs in.
  * @param {string} why
  */
 function notInvited(why) {
@@ -42,7 +42,6 @@ function notInvited(why) {
 
 /** @param {unknown} error */
 function showFailure(error) {
-  const why = error instanceof Refusal ? explain(error) : say("page_unreachable");
   fill(
     document.body,
     make(
@@ -51,7 +50,7 @@ function showFailure(error) {
       make(
         "p",
         { role: "alert" },
-        why,
+        explain(error),
         " ",
         button(say("page_try_again"), () => void start(), { class: "main" }),
       ),

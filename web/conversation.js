@@ -1,13 +1,13 @@
 // One conversation: its messages with a line for each day, older and newer ones as one scrolls, and
 // the mark of how far it was read.
 
-import { call, conversationOf, Unreachable } from "./api.js";
+import { call, conversationOf } from "./api.js";
 import { button, fill, isolated, make } from "./dom.js";
 import { messageElement } from "./message.js";
 import { textNodes } from "./text.js";
 import { clock, day, dayKey } from "./time.js";
 import { WriteBox } from "./write-box.js";
-import { explain, say } from "./words.js";
+import { explain, explainRefusal, say } from "./words.js";
 
 /** @typedef {import("./api.js").Message} Message */
 /** @typedef {import("./inbox.js").Inbox} Inbox */
@@ -158,14 +158,12 @@ export class ConversationView {
 
   /** @param {unknown} error */
   #fail(error) {
-    const why =
-      error instanceof Unreachable ? say("page_unreachable") : explain(/** @type {any} */ (error));
     fill(
       this.#log,
       make(
         "p",
         { class: "problem", role: "alert" },
-        why,
+        explain(error),
         " ",
         button(say("page_try_again"), () => void this.open()),
       ),
@@ -460,7 +458,7 @@ export class ConversationView {
             ? make(
                 "p",
                 { class: "problem", role: "alert" },
-                explain(letter.refused),
+                explainRefusal(letter.refused),
                 " ",
                 button(say("page_try_again"), () => void this.#outbox.retry(letter)),
                 button(say("page_discard"), () => void this.#outbox.discard(letter)),

@@ -2,6 +2,7 @@
 
 import { call, logIn, Refusal } from "./api.js";
 import { fill, field, make } from "./dom.js";
+import { nameInput, showForm } from "./log-in.js";
 import { explain, say } from "./words.js";
 
 const START = "#/join/";
@@ -14,14 +15,6 @@ export function invitationHere() {
 /** Takes the secret out of the address and out of the history. */
 export function leaveInvitation() {
   history.replaceState(null, "", "#/");
-}
-
-/**
- * What a problem says.
- * @param {unknown} error
- */
-function why(error) {
-  return error instanceof Refusal ? explain(error) : say("page_unreachable");
 }
 
 /**
@@ -39,16 +32,7 @@ export async function showJoin(invitation, then, instead) {
     const used = error.code === "invitation_used" ? ` ${say("page_join_used")}` : "";
     return instead(explain(error) + used);
   }
-  const user = make("input", {
-    name: "username",
-    autocomplete: "username",
-    required: true,
-    autocapitalize: "none",
-    spellcheck: "false",
-    maxlength: 32,
-    value: invited.user,
-    readonly: Boolean(invited.user),
-  });
+  const user = nameInput({ value: invited.user, readonly: Boolean(invited.user) });
   const [password, again] = ["password", "again"].map((name) =>
     make("input", { name, type: "password", required: true, autocomplete: "new-password" }),
   );
@@ -71,21 +55,13 @@ export async function showJoin(invitation, then, instead) {
       leaveInvitation();
       then(accepted.user);
     } catch (error) {
-      fill(problem, why(error));
+      fill(problem, explain(error));
       submit.disabled = false;
     }
   }
 
-  const form = make(
-    "form",
-    {
-      class: "log-in",
-      onsubmit: (/** @type {Event} */ event) => {
-        event.preventDefault();
-        void enter();
-      },
-    },
-    make("h1", {}, "Chat"),
+  showForm(
+    enter,
     make("p", {}, say("page_invited")),
     rooms && make("p", { class: "rooms" }, say("page_invited_rooms", { rooms })),
     field(say("page_user"), user, invited.user ? "" : say("page_name_form")),
@@ -94,7 +70,5 @@ export async function showJoin(invitation, then, instead) {
     problem,
     submit,
   );
-  fill(document.body, make("main", { class: "entrance" }, form));
-  document.title = "Chat";
   (invited.user ? password : user).focus();
 }

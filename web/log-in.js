@@ -1,6 +1,6 @@
 // The log-in.
 
-import { logIn, Refusal } from "./api.js";
+import { logIn } from "./api.js";
 import { fill, field, make } from "./dom.js";
 import { explain, say } from "./words.js";
 
@@ -10,14 +10,7 @@ import { explain, say } from "./words.js";
  * @param {string} [why] What the reader should know first.
  */
 export function showLogIn(then, why) {
-  const user = make("input", {
-    name: "username",
-    autocomplete: "username",
-    required: true,
-    autocapitalize: "none",
-    spellcheck: "false",
-    maxlength: 32,
-  });
+  const user = nameInput();
   const password = make("input", {
     name: "password",
     type: "password",
@@ -26,21 +19,6 @@ export function showLogIn(then, why) {
   });
   const problem = make("p", { class: "problem", role: "alert" }, why);
   const submit = make("button", { type: "submit", class: "main" }, say("page_log_in"));
-  const form = make(
-    "form",
-    {
-      class: "log-in",
-      onsubmit: (/** @type {Event} */ event) => {
-        event.preventDefault();
-        void enter();
-      },
-    },
-    make("h1", {}, "Chat"),
-    field(say("page_user"), user),
-    field(say("page_password"), password),
-    problem,
-    submit,
-  );
 
   async function enter() {
     submit.disabled = true;
@@ -50,13 +28,56 @@ export function showLogIn(then, why) {
       await logIn(name, password.value);
       then(name);
     } catch (error) {
-      fill(problem, error instanceof Refusal ? explain(error) : say("page_unreachable"));
+      fill(problem, explain(error));
       submit.disabled = false;
       password.select();
     }
   }
 
+  showForm(
+    enter,
+    field(say("page_user"), user),
+    field(say("page_password"), password),
+    problem,
+    submit,
+  );
+  user.focus();
+}
+
+/**
+ * The input of a user's name.
+ * @param {Record<string, unknown>} [attributes]
+ */
+export function nameInput(attributes) {
+  return make("input", {
+    name: "username",
+    autocomplete: "username",
+    required: true,
+    autocapitalize: "none",
+    spellcheck: "false",
+    maxlength: 32,
+    ...attributes,
+  });
+}
+
+/**
+ * Shows a form, and nothing else.
+ * @param {() => Promise<void>} submit
+ * @param {...import("./dom.js").Child} children
+ */
+export function showForm(submit, ...children) {
+  const form = make(
+    "form",
+    {
+      class: "log-in",
+      onsubmit: (/** @type {Event} */ event) => {
+        event.preventDefault();
+        void submit();
+      },
+    },
+    make("h1", {}, "Chat"),
+    ...children,
+  );
   fill(document.body, make("main", { class: "entrance" }, form));
   document.title = "Chat";
-  user.focus();
 }

@@ -1,6 +1,6 @@
 // Rooms: those that one can join, a new one, and the members and settings of one.
 
-import { call, Refusal } from "./api.js";
+import { call } from "./api.js";
 import { addressOf } from "./conversation-list.js";
 import { button, choice, dialog, field, fill, isolated, make } from "./dom.js";
 import { explain, say } from "./words.js";
@@ -16,7 +16,7 @@ function attempts() {
     try {
       await act();
     } catch (error) {
-      fill(problem, error instanceof Refusal ? explain(error) : say("page_unreachable"));
+      fill(problem, explain(error));
     }
   };
   return { problem, attempt };

@@ -1,6 +1,6 @@
 // Search: the messages that meet a query, the newest first. Each leads to its place.
 
-import { call, conversationOf, Refusal } from "./api.js";
+import { call, conversationOf } from "./api.js";
 import { addressOf } from "./conversation-list.js";
 import { button, fill, isolated, make } from "./dom.js";
 import { markedNodes } from "./text.js";
@@ -84,9 +84,7 @@ export class SearchView {
       const isEmpty = this.#list.childElementCount === 0;
       fill(this.#state, isEmpty && say("page_nothing_found"));
     } catch (error) {
-      if (run === this.#run) {
-        fill(this.#state, error instanceof Refusal ? explain(error) : say("page_unreachable"));
-      }
+      if (run === this.#run) fill(this.#state, explain(error));
     }
   }
 

@@ -1,6 +1,6 @@
 // What the reader can set: the look, the language, notifications, the password and the sessions.
 
-import { call, Refusal } from "./api.js";
+import { call } from "./api.js";
 import { button, choice, dialog, field, fill, make } from "./dom.js";
 import { wantsNotices, wantNotices } from "./notices.js";
 import { moment } from "./time.js";
@@ -87,7 +87,7 @@ export async function showSettings(me, logOut) {
         ),
       );
     } catch (error) {
-      fill(problem, error instanceof Refusal ? explain(error) : say("page_unreachable"));
+      fill(problem, explain(error));
     }
   };
   await load();
@@ -108,7 +108,7 @@ function passwordForm(me) {
           old.value = wanted.value = "";
           fill(said, say("page_password_changed"));
         } catch (error) {
-          fill(said, error instanceof Refusal ? explain(error) : say("page_unreachable"));
+          fill(said, explain(error));
         }
       },
     },

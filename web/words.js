@@ -1,6 +1,7 @@
 // The texts of the page, in the language that was chosen here, else in that of the browser. They
 // come from the catalogue of the server (src/catalogue).
 
+import { Refusal } from "./api.js";
 import { texts } from "./texts.js";
 
 /** @typedef {"en" | "id"} Language */
@@ -42,10 +43,18 @@ export function say(name, values = {}) {
 }
 
 /**
+ * Why a request has failed.
+ * @param {unknown} error
+ */
+export function explain(error) {
+  return error instanceof Refusal ? explainRefusal(error) : say("page_unreachable");
+}
+
+/**
  * What a refusal says: the catalogue's text for its code, else the server's.
  * @param {{ code: string, message: string, users?: string[] }} refusal
  */
-export function explain(refusal) {
+export function explainRefusal(refusal) {
   const exact = refusal.code === "bad_argument" || refusal.code === "bad_query";
   const text = !exact && texts[refusal.code] ? say(refusal.code) : refusal.message;
   const users = refusal.users?.length ? `: ${refusal.users.join(", ")}` : "";
