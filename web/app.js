@@ -19,6 +19,7 @@ import { explain, say } from "./words.js";
 let leave = () => {};
 
 async function start() {
+  leave();
   showLook();
   try {
     const invitation = invitationHere();
@@ -190,9 +191,7 @@ function registerWorker() {
 
 // A link of an invitation that is opened where the page is open already.
 window.addEventListener("hashchange", () => {
-  if (!invitationHere()) return;
-  leave();
-  void start();
+  if (invitationHere()) void start();
 });
 registerWorker();
 void start();

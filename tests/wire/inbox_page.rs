@@ -459,6 +459,41 @@ fn list_of_conversations_is_drawn_once_for_all_messages_of_a_moment() {
     assert_eq!(drawn, json!([1, "message 500"]));
 }
 
+#[test]
+fn page_that_begins_again_has_ended_the_one_before() {
+    if !browser::is_there() {
+        return;
+    }
+    let server = Server::start_with(HTTP);
+    let relay = Relay::to(server.http());
+    let chromium = Browser::start();
+    let neko = chromium.profile().open(&format!("http://{}/", relay.address()));
+    log_in(&neko, "neko");
+    neko.value(
+        "localStorage.setItem('notices', 'yes');
+        document.hasFocus = () => false;
+        window.shown = [];
+        window.Notification = class {
+            static permission = 'granted';
+            constructor(title, { body }) { shown.push(body); }
+        };
+        0",
+    );
+    open_dialog(&neko, ".conversations header button:nth-of-type(3)");
+    relay.close();
+    neko.click("dialog > .line button");
+    neko.wait("document.querySelector('.entrance [role=alert]')");
+    relay.open();
+    neko.click(".entrance button");
+    neko.wait("document.querySelector('.conversations a')");
+    let paff = server.log_in("paff");
+    for text in ["one", "two"] {
+        server.connect().done(format!(r#"post {paff} {{"to": ["neko"], "body": "{text}"}}"#));
+        neko.wait(&format!("shown.includes('{text}')"));
+    }
+    assert_eq!(neko.value("shown"), json!(["one", "two"]));
+}
+
 /// Texts that attack a page or a reader.
 const ATTACKS: &[&str] = &[
     "<img src=x onerror=\"document.title='attacked'\"><script>document.title='attacked'</script>",
