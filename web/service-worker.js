@@ -22,15 +22,27 @@ worker.addEventListener("fetch", (event) => {
  */
 async function page(request) {
   const kept = await caches.open("page");
+  let response;
   try {
-    const response = await fetch(request);
-    if (response.ok) await kept.put("/", response.clone());
-    return response;
+    response = await fetch(request);
   } catch (error) {
     const found = await kept.match("/", { ignoreVary: true });
     if (found) return found;
     throw error;
   }
+  await keep(kept, "/", response);
+  return response;
+}
+
+/**
+ * Keeps a response that is a success. The page needs no kept files while the server is there, so it
+ * works with a full disk, too.
+ * @param {Cache} kept
+ * @param {RequestInfo} request
+ * @param {Response} response
+ */
+async function keep(kept, request, response) {
+  if (response.ok) await kept.put(request, response.clone()).catch(() => {});
 }
 
 /**
@@ -45,7 +57,7 @@ async function file(request) {
   if (found) return found;
   const response = await fetch(request);
   if (response.ok) {
-    await kept.put(request, response.clone());
+    await keep(kept, request, response);
     for (const other of await caches.keys()) {
       if (other.startsWith("files-") && other !== name) await caches.delete(other);
     }

@@ -176,6 +176,12 @@ impl Tab<'_> {
         self.call("Page.setBypassCSP", json!({"enabled": true}));
     }
 
+    /// The bytes that the browser may keep for a site.
+    pub fn limit_storage(&self, site: &str, bytes: u32) {
+        let limit = json!({"origin": site, "quotaSize": bytes});
+        self.call("Storage.overrideQuotaForOrigin", limit);
+    }
+
     /// The size of the window.
     pub fn resize(&self, width: u32, height: u32) {
         let size =

@@ -368,6 +368,22 @@ fn nothing_is_sent_as_another_user_who_logs_in_in_the_same_browser() {
 }
 
 #[test]
+fn page_opens_in_a_browser_that_can_keep_no_files() {
+    if !browser::is_there() {
+        return;
+    }
+    let server = Server::start_with(HTTP);
+    let url = format!("http://{}", server.http());
+    let chromium = Browser::start();
+    let tab = chromium.profile().open(&url);
+    tab.wait("document.querySelector('.log-in') && navigator.serviceWorker.controller");
+    tab.limit_storage(&url, 1);
+    tab.value("window.isBefore = true");
+    tab.go(&url);
+    tab.wait("!window.isBefore && document.querySelector('.log-in')");
+}
+
+#[test]
 fn full_inbox_holds_up_only_what_is_for_it() {
     if !browser::is_there() {
         return;
