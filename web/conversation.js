@@ -59,7 +59,7 @@ export class ConversationView {
     this.#name = name;
     this.#inbox = inbox;
     this.#outbox = outbox;
-    this.#box = new WriteBox(inbox.me, name, (text, replyTo) => void this.#send(text, replyTo));
+    this.#box = new WriteBox(inbox.me, name, (text, replyTo) => this.#send(text, replyTo));
     const conversation = inbox.conversations.get(name);
     const title =
       conversation?.title ?? inbox.users.find(({ user }) => user === name)?.display_name;

@@ -44,7 +44,7 @@ export class WriteBox {
   /**
    * @param {string} me
    * @param {string} name The conversation.
-   * @param {(text: string, replyTo?: number) => void} send
+   * @param {(text: string, replyTo?: number) => Promise<void>} send
    */
   constructor(me, name, send) {
     this.#draft = `draft of ${me} to ${name}`;
@@ -111,10 +111,18 @@ export class WriteBox {
       fill(this.#problem, say("page_too_long"));
       return;
     }
-    this.#send(text, this.#replyTo);
+    void this.#send(text, this.#replyTo).catch(() => this.#takeBack(text));
     this.#input.value = "";
     this.keepDraft();
     this.#forget();
+    this.#grow();
+  }
+
+  /** @param {string} text The browser had no room for it. */
+  #takeBack(text) {
+    this.#input.value = [text, this.#input.value].filter(Boolean).join("\n");
+    this.keepDraft();
+    fill(this.#problem, say("page_not_kept"));
     this.#grow();
   }
 

@@ -77,6 +77,10 @@ texts! {
     page_priority_5 { en: "urgent", id: "mendesak" }
     page_write { en: "Write a message", id: "Tulis pesan" }
     page_send { en: "Send", id: "Kirim" }
+    page_not_kept {
+        en: "This browser has no room to keep the message: it was not sent.",
+        id: "Peramban ini tidak punya ruang untuk menyimpan pesannya: belum dikirim.",
+    }
     page_too_long {
         en: "The message is longer than 32 KiB. Shorten it, or send it in parts.",
         id: "Pesannya lebih panjang dari 32 KiB. Persingkat, atau kirim beberapa bagian.",

@@ -384,6 +384,24 @@ fn page_opens_in_a_browser_that_can_keep_no_files() {
 }
 
 #[test]
+fn text_that_the_browser_cannot_keep_stays_in_the_box() {
+    if !browser::is_there() {
+        return;
+    }
+    let server = Server::start_with(HTTP);
+    let url = format!("http://{}", server.http());
+    let chromium = Browser::start();
+    let neko = chromium.profile().open(&format!("{url}/#/with/paff"));
+    log_in(&neko, "neko");
+    neko.limit_storage(&url, 1);
+    write(&neko, "hai paff");
+    neko.wait("document.querySelector('.write-box .problem').textContent.includes('no room')");
+    assert_eq!(neko.value("document.querySelector('.write-box textarea').value"), "hai paff");
+    let paff = server.log_in("paff");
+    assert_eq!(server.connect().done(format!("unread {paff}"))["unread"], 0);
+}
+
+#[test]
 fn full_inbox_holds_up_only_what_is_for_it() {
     if !browser::is_there() {
         return;
