@@ -137,7 +137,13 @@ mod encoding {
         let messages = (1..=MANY as i64).map(message).collect();
         encode(
             bencher,
-            &Reply::Page(Page { messages, more: false, more_before: false, upto: None }),
+            &Reply::Page(Page {
+                messages,
+                changes: Vec::new(),
+                more: false,
+                more_before: false,
+                upto: None,
+            }),
         );
     }
 

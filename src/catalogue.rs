@@ -50,6 +50,7 @@ macro_rules! texts {
     };
 }
 
+pub mod change;
 pub mod client;
 pub mod client_help;
 pub mod command_line;
@@ -233,6 +234,7 @@ mod tests {
             command_line::TEXTS,
             shared::TEXTS,
             postgres::TEXTS,
+            change::TEXTS,
             prompt::TEXTS,
             refusal::TEXTS,
             room::TEXTS,

@@ -148,6 +148,8 @@ fn dispatch(
         }
         Command::Send(arguments) => command::send::run(arguments, view, link, out),
         Command::Reply(arguments) => command::reply::run(arguments, view, link, out),
+        Command::Edit(arguments) => command::change::edit(arguments, view, link, out),
+        Command::Delete(arguments) => command::change::delete(&arguments, view, link, out),
         Command::Inbox(arguments) => command::inbox::run(arguments, view, link, out),
         Command::History(arguments) => command::history::run(&arguments, view, link, out),
         Command::Search(arguments) => command::search::run(&arguments, view, link, out),

@@ -4,6 +4,7 @@
 //! This module does not depend on the protocol, on sockets or on storage.
 
 mod access;
+mod change;
 mod details;
 mod filter;
 mod invitation;
@@ -28,6 +29,7 @@ use sha2::{Digest, Sha256};
 pub use access::{
     ACCESS_TOKEN_NAME_BYTES_MAX, AccessTokenId, AccessTokenName, Right, Rights, TOKEN_SECONDS_MAX,
 };
+pub use change::Change;
 pub use details::{
     CLICK_BYTES_MAX, Click, Details, InvalidClick, NoPriority, Priority, TAG_BYTES_MAX, TAGS_MAX,
     TITLE_BYTES_MAX, Tag, Tags, Title, TooManyTags,
@@ -444,7 +446,7 @@ impl Serialize for Message {
         }
         fields.serialize_field("body", body)?;
         if let Some(details) = details {
-            let Details { title, priority, tags, click, reply_to, due_at } = &**details;
+            let Details { title, priority, tags, click, reply_to, due_at, edited } = &**details;
             if let Some(title) = title {
                 fields.serialize_field("title", title)?;
             }
@@ -462,6 +464,9 @@ impl Serialize for Message {
             }
             if let Some(due_at) = due_at {
                 fields.serialize_field("due_at", due_at)?;
+            }
+            if let Some(edited) = edited {
+                fields.serialize_field("edited", edited)?;
             }
         }
         fields.end()
@@ -491,6 +496,7 @@ struct MessageFields {
     reply_to: Option<MessageId>,
     #[serde(default)]
     due_at: Option<Timestamp>,
+    edited: Option<Timestamp>,
 }
 
 impl TryFrom<MessageFields> for Message {
@@ -500,8 +506,8 @@ impl TryFrom<MessageFields> for Message {
         let MessageFields { id, at, from, to, room, body, .. } = fields;
         let to = to.map(MailboxName::User).or(room.map(MailboxName::Room));
         let to = to.ok_or("a message has a field to or room")?;
-        let MessageFields { title, priority, tags, click, reply_to, due_at, .. } = fields;
-        let details = Details { title, priority, tags, click, reply_to, due_at };
+        let MessageFields { title, priority, tags, click, reply_to, due_at, edited, .. } = fields;
+        let details = Details { title, priority, tags, click, reply_to, due_at, edited };
         Ok(Self { id, at, from, to, body, details: details.if_any() })
     }
 }

@@ -7,6 +7,7 @@ mod access;
 mod account;
 mod administration;
 mod awaited;
+mod changes;
 mod clock;
 mod expectations;
 mod hashers;
@@ -296,6 +297,8 @@ impl Service {
             Ok(Action::List) => self.list(session, responder),
             Ok(Action::Users(users)) => self.list_recipients(session, users, responder),
             Ok(Action::Logout) => self.log_out(session, responder),
+            Ok(Action::Edit(edit)) => self.edit(session, edit, responder),
+            Ok(Action::Delete(delete)) => self.delete(session, delete, responder),
             Ok(Action::Fetch(fetch)) => self.fetch(session, fetch, responder),
             Ok(Action::Ack(ack)) => self.ack(session, ack, responder),
             Ok(Action::Mark(mark)) => self.mark(session, mark, responder),

@@ -330,6 +330,7 @@ mod tests {
                 ),
                 reply_to: Some(MessageId(i64::MAX)),
                 due_at: Some(Timestamp(0)),
+                edited: Some(Timestamp(0)),
             })),
             key: Some("x".repeat(crate::model::KEY_BYTES_MAX).parse().unwrap()),
             dead: vec!["x".repeat(64).parse().unwrap(); 100],

@@ -339,6 +339,8 @@ pub enum Code {
     UserDeleted,
     /// No session has this number.
     UnknownSession,
+    /// There is no message with this id.
+    UnknownMessage,
     /// The user has no access token of this name.
     UnknownToken,
     /// The user has as many access tokens as there may be.
@@ -382,6 +384,7 @@ impl Code {
             Self::UnknownUser => "unknown_user",
             Self::UserDeleted => "user_deleted",
             Self::UnknownSession => "unknown_session",
+            Self::UnknownMessage => "unknown_message",
             Self::UnknownToken => "unknown_token",
             Self::TooManyTokens => "too_many_tokens",
             Self::UnknownInvitation => "unknown_invitation",

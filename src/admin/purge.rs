@@ -28,6 +28,9 @@ pub struct Purge {
     pub user: Option<PurgeUser>,
     /// Also delete messages that their recipients have not read.
     pub unread_too: bool,
+    /// Only messages that their users have deleted.
+    #[serde(default)]
+    pub deleted_only: bool,
 }
 
 /// A user, and which of the user's messages to purge.

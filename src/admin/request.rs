@@ -186,6 +186,11 @@ pub enum Request {
     Stats,
     /// Write a value durably, and read it back.
     Probe,
+    /// Delete a message as its author can. Its text stays in the database until a purge.
+    MessageDelete {
+        /// The message.
+        id: MessageId,
+    },
     /// Carry out one step of a purge: examine the next messages and delete the matching ones.
     MessagePurge {
         /// The messages to delete.

@@ -403,6 +403,29 @@ pub const HELP: &Help = &[
         "Hanya terima salah satu jawaban ini, dipisahkan koma. Kode keluarnya 0 untuk yang pertama, 3 untuk yang kedua, 4 untuk yang ketiga, dan seterusnya",
     ),
     ("The user to ask", "Siapa yang ditanya"),
+    // edit, delete
+    ("Give a message of yours another text", "Ganti teks pesanmu"),
+    (
+        "Delete a message: nobody finds it any more",
+        "Hapus sebuah pesan: tidak ada yang menemukannya lagi",
+    ),
+    (
+        "Edit under this id instead of a new one. With the same id again, the message is edited once",
+        "Ubah dengan id ini, bukan id baru: dengan id yang sama lagi, pesannya hanya diubah satu kali",
+    ),
+    ("The message to edit: one that you have sent", "Pesan yang diubah: yang kamu kirim"),
+    (
+        "The message to delete: one that you have sent, or one of a room where you are moderator",
+        "Pesan yang dihapus: yang kamu kirim, atau pesan di ruang yang kamu moderatori",
+    ),
+    (
+        "Messages as they were sent, and each edit and deletion. A deleted message has no text here either",
+        "Pesan seperti saat dikirim, beserta setiap perubahan dan penghapusan. Pesan yang dihapus juga tanpa teks di sini",
+    ),
+    (
+        "Also show when a message that was shown is edited or deleted: with --json as objects between the messages",
+        "Tampilkan juga kalau pesan yang sudah tampil diubah atau dihapus: dengan --json sebagai objek di antara pesan",
+    ),
     // reply
     ("Answer a message", "Jawab sebuah pesan"),
     (
@@ -1032,6 +1055,20 @@ dengan kode dan saran; panggilan berikutnya menyambung lagi.
 Contoh:
   chat-cli --user robo auth robo            masuk sekali, sebagai user si agen
   {\"mcpServers\": {\"chat\": {\"command\": \"chat-cli\", \"args\": [\"--user\", \"robo\", \"mcp\"]}}}",
+    }
+    edit_examples {
+        en: "\
+Everybody who may read the message finds the new text. `delete MESSAGE` removes it.
+
+Examples:
+  chat-cli edit 17 'build 417: passed'
+  chat-cli history --raw-log ivy     the texts before, too",
+        id: "\
+Semua yang boleh membaca pesannya menemukan teks yang baru. `delete MESSAGE` menghapusnya.
+
+Contoh:
+  chat-cli edit 17 'build 417: lulus'
+  chat-cli history --raw-log ivy     juga teks-teks sebelumnya",
     }
     reply_examples {
         en: "\

@@ -182,6 +182,8 @@ to USER                send text without a verb to USER; `to` alone ends that
 reply TEXT             answer the last sender, or the room
 reply ID TEXT          answer the message with this id
 answer TEXT            answer the only open question
+edit ID TEXT           change a message of yours
+delete ID              delete a message of yours, or in a room as its moderator
 inbox                  show unread messages and mark them as read
 history [USER|#ROOM]   the last received messages; with USER both ways
 search WORDS           find messages: words, \"phrases\", begin*, from:USER, -not
@@ -217,6 +219,8 @@ to USER                ketikan tanpa verb dikirim ke USER; `to` mengakhirinya
 reply TEXT             balas siapa yang terakhir menulis, atau ruangnya
 reply ID TEXT          jawab pesan dengan id ini
 answer TEXT            jawab satu-satunya pertanyaan yang menunggu
+edit ID TEXT           ganti teks pesanmu
+delete ID              hapus pesanmu, atau pesan di ruang yang kamu moderatori
 inbox                  tampilkan yang belum dibaca, lalu tandai sudah dibaca
 history [USER|#RUANG]  pesan terakhir yang masuk; dengan USER dua arah
 search KATA            cari pesan: kata, \"frasa\", awal*, from:USER, -bukan

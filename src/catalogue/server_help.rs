@@ -108,8 +108,8 @@ pub const HELP: &Help = &[
         "Beri tahu lewat kode keluar apakah ada server yang melayani database, serta bisa menulis dan membacanya",
     ),
     (
-        "Purge messages, also while the server runs",
-        "Hapus pesan untuk selamanya, juga saat server berjalan",
+        "Delete and purge messages, also while the server runs",
+        "Hapus dan buang pesan, juga saat server berjalan",
     ),
     (
         "Make a complete, verified copy of the database, also while the server runs",
@@ -389,6 +389,18 @@ pub const HELP: &Help = &[
     ),
     ("The time limit", "Batas waktunya"),
     // message
+    (
+        "Delete a message as its author can: nobody finds it any more",
+        "Hapus sebuah pesan, seperti penulisnya bisa: tidak ada yang menemukannya lagi",
+    ),
+    (
+        "The message. Its text is in the file until `message purge --deleted`",
+        "Pesannya. Teksnya ada di file sampai `message purge --deleted`",
+    ),
+    (
+        "Messages that were deleted with `delete`: their texts are in the file until then",
+        "Pesan yang dihapus dengan `delete`: teksnya ada di file sampai saat itu",
+    ),
     (
         "Delete messages for good: those that match every given condition",
         "Hapus pesan untuk selamanya: yang memenuhi semua syarat yang diberikan",
@@ -826,12 +838,14 @@ Contoh:
         en: "\
 Examples:
   chat-server message purge --older-than 90d            read messages that are older; for cron
+  chat-server message purge --deleted --compact         the texts of deleted messages
   chat-server message purge --user build --sent --older-than 7d
   chat-server message purge --before-id 5000 --unread-too --dry-run
 ",
         id: "\
 Contoh:
   chat-server message purge --older-than 90d            yang sudah dibaca dan lebih lama; untuk cron
+  chat-server message purge --deleted --compact         teks pesan yang dihapus
   chat-server message purge --user build --sent --older-than 7d
   chat-server message purge --before-id 5000 --unread-too --dry-run
 ",

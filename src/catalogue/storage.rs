@@ -94,6 +94,7 @@ texts! {
     refused_because(refusal, message) { en: "{refusal} ({message})", id: "{refusal} ({message})" }
     unknown_user { en: "there is no such user", id: "user itu tidak ada" }
     user_deleted { en: "the user is deleted", id: "user itu sudah dihapus" }
+    unknown_message { en: "there is no such message", id: "pesan itu tidak ada" }
     unknown_session { en: "there is no such session", id: "sesi itu tidak ada" }
     unknown_token { en: "there is no such access token", id: "token akses itu tidak ada" }
     too_many_tokens_of_user {

@@ -3,6 +3,7 @@
 // A `///` comment above the arguments of a command would become its help.
 #![allow(missing_docs)]
 
+mod changes;
 mod commands;
 mod moment;
 mod rooms;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 
+pub use changes::{DeleteArguments, EditArguments};
 pub use commands::{
     AckArguments, AskArguments, AuthArguments, ConfigArguments, ConfigCommand, ConfigInitArguments,
     ConversationsArguments, ExpectArguments, ExpectCommand, FilterArguments, HistoryArguments,
@@ -115,6 +117,10 @@ pub enum Command {
     Send(SendArguments),
     /// Answer a message
     Reply(ReplyArguments),
+    /// Give a message of yours another text
+    Edit(EditArguments),
+    /// Delete a message: nobody finds it any more
+    Delete(DeleteArguments),
     /// Show unread messages, and mark them as read once they are written
     Inbox(InboxArguments),
     /// Show past messages, newest last; changes nothing

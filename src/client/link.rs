@@ -192,8 +192,10 @@ fn is_repeatable(request: &Request) -> bool {
             | Action::Passwd(_) => false,
             Action::Post(post) => post.key.is_some(),
             Action::Cancel(_) => false,
+            Action::Edit(edit) => edit.key.is_some(),
             Action::List
             | Action::Users(_)
+            | Action::Delete(_)
             | Action::Logout
             | Action::Fetch(_)
             | Action::Search(_)

@@ -3,7 +3,7 @@
 //!
 //! A thread calls [`Stream::next`] repeatedly. It returns each message once, in the order of the
 //! message log, however often the connection broke. For this, the stream resumes after the last
-//! message that arrived.
+//! message or change that arrived.
 
 mod watch_connection;
 
@@ -21,7 +21,7 @@ use super::connection::{ExchangeError, reason};
 use super::dial::Dialer;
 use super::failure::{Failure, NoAnswer, fields_of};
 use crate::catalogue::client;
-use crate::model::{MailboxName, Message, MessageId, Token, UserName};
+use crate::model::{Change, MailboxName, Message, MessageId, Token, UserName};
 use crate::protocol::arguments::{Ack, Watch, WatchFrom};
 use crate::protocol::command::{Action, Request};
 use crate::protocol::event::{Event, ReadUpto};
@@ -81,6 +81,8 @@ pub enum StreamEvent {
     Read(ReadUpto),
     /// Somebody has read this message, which the user has sent.
     Receipt(MessageId),
+    /// A message was edited, or deleted if the change has no text.
+    Changed(Change),
     /// All messages that existed when the stream began or resumed have been returned.
     CaughtUp {
         /// Everything up to and including this id.
@@ -96,7 +98,7 @@ pub struct Stream {
     timeouts: Timeouts,
     /// Where to begin or resume.
     begin: Watch,
-    /// The last message that arrived.
+    /// The last message or change that arrived.
     last: Option<MessageId>,
     connection: Option<WatchConnection>,
     /// When to connect again.
@@ -283,12 +285,19 @@ impl Stream {
                 self.resume_after(message.id);
                 Ok(Received::Event(StreamEvent::Message(message)))
             }
+            Ok(Event::Edited(change) | Event::Deleted(change))
+                if self.last.is_none_or(|last| change.change > last) =>
+            {
+                self.resume_after(change.change);
+                Ok(Received::Event(StreamEvent::Changed(change)))
+            }
             Ok(Event::Sent { id, to }) => Ok(Received::Event(StreamEvent::Sent { id, to })),
             Ok(Event::Receipt { id }) => Ok(Received::Event(StreamEvent::Receipt(id))),
             Ok(Event::Read(read)) => Ok(Received::Event(StreamEvent::Read(read))),
             Ok(Event::CaughtUp { upto }) => Ok(Received::Event(StreamEvent::CaughtUp { upto })),
             // The client ignores events that it does not know.
-            Ok(Event::Message(_) | Event::Heartbeat) | Err(_) => Ok(Received::Answer),
+            Ok(Event::Message(_) | Event::Edited(_) | Event::Deleted(_) | Event::Heartbeat)
+            | Err(_) => Ok(Received::Answer),
         }
     }
 
@@ -384,6 +393,7 @@ fn jittered(pause: Duration) -> Duration {
 fn text_bytes(event: &StreamEvent) -> usize {
     match event {
         StreamEvent::Message(message) => message.body.as_str().len(),
+        StreamEvent::Changed(change) => change.text_bytes(),
         StreamEvent::Ready { .. }
         | StreamEvent::Disconnected { .. }
         | StreamEvent::Sent { .. }

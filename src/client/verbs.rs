@@ -16,7 +16,8 @@ use crate::model::{
     Token, UserName,
 };
 use crate::protocol::arguments::{
-    Ack, Fetch, FetchFrom, ListConversations, Mark, Passwd, Post, Revoke, Search, USERS_MAX, Users,
+    Ack, Delete, Edit, Fetch, FetchFrom, ListConversations, Mark, Passwd, Post, Revoke, Search,
+    USERS_MAX, Users,
 };
 use crate::protocol::command::{Action, Request};
 use crate::protocol::expectation::{Expect, Expectations, Expected, Report};
@@ -26,8 +27,9 @@ use crate::protocol::people::{
 };
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::{
-    Acked, Conversations, Ended, Found, Identity, Marked, Page, PostReply, Posted, Sessions,
-    Unread, UserInfo, UserList, decode_fields, decode_messages, decode_named_token, decode_token,
+    Acked, Changed, Conversations, Ended, Found, Identity, Marked, Page, PostReply, Posted,
+    Sessions, Unread, UserInfo, UserList, decode_fields, decode_messages, decode_named_token,
+    decode_token,
 };
 use crate::protocol::rooms::{
     MEMBERS_MAX, MemberInfo, MemberList, MembersAfter, ROOMS_MAX, RoomAction, RoomInfo, RoomList,
@@ -136,6 +138,18 @@ pub fn scheduled(
 /// Cancels a scheduled message.
 pub fn cancel(link: &mut Link, token: Token, id: ScheduledId) -> Result<CancelReply, Failure> {
     let fields = link.call(&in_session(token, Action::Cancel(Cancel { id })))?;
+    read(link, fields)
+}
+
+/// Gives a message of the user another text.
+pub fn edit(link: &mut Link, token: Token, edit: Edit) -> Result<Changed, Failure> {
+    let fields = link.call(&in_session(token, Action::Edit(edit)))?;
+    read(link, fields)
+}
+
+/// Deletes a message.
+pub fn delete(link: &mut Link, token: Token, delete: Delete) -> Result<Changed, Failure> {
+    let fields = link.call(&in_session(token, Action::Delete(delete)))?;
     read(link, fields)
 }
 

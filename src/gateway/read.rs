@@ -215,7 +215,7 @@ impl Gateway {
         // A room that was asked for is not muted. The events tell of all that another client of this
         // user should show, too.
         let all = form == Form::Events;
-        let (sent, read, muted) = (all, all, all || room.is_some());
+        let (sent, read, changes, muted) = (all, all, all, all || room.is_some());
         let filter = Filter {
             min_priority: priorities.iter().min().copied(),
             tags: tags(fields.get("tags"))?,
@@ -232,7 +232,7 @@ impl Gateway {
             Place::Default | Place::Since(_) => None,
         };
         let (filter, receipts) = (Box::new(filter), Vec::new());
-        let action = Watch { cursor, from, sent, read, receipts, muted, filter };
+        let action = Watch { cursor, from, sent, read, receipts, muted, changes, filter };
         let begun = watch(&self.service, caller.token, Action::Watch(action), caller.network);
         Ok(self.stream(begun.await.map_err(refused)?, wanted))
     }

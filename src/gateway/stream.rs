@@ -17,7 +17,7 @@ use super::call::{Begun, News};
 use super::message::Event;
 use super::refused::Refused;
 use super::sign_in::Caller;
-use crate::model::{Message, MessageId, Priority, UserName};
+use crate::model::{Change, Message, MessageId, Priority, UserName};
 use crate::protocol::arguments::{FETCH_MESSAGES_MAX, Fetch, FetchFrom};
 use crate::protocol::event::{Event as OwnEvent, encode_message};
 use crate::protocol::framing::REPLY_END;
@@ -160,7 +160,7 @@ impl Gateway {
         let _turn = self.turn().await?;
         // A page after a cursor has incoming messages only, and so have those after it.
         let is_incoming = matches!(fetch.from, FetchFrom::Cursor(_) | FetchFrom::Incoming(_));
-        let Page { messages, more, upto, more_before: _ } =
+        let Page { messages, more, upto, more_before: _, changes: _ } =
             self.page(caller, fetch.clone()).await?;
         let mut out = String::new();
         let mut taken = 0;
@@ -304,16 +304,21 @@ impl Pump {
 
     async fn take(&mut self, page: StreamPage) -> Result<(), Over> {
         match page {
-            StreamPage::Messages { messages, more, upto } => {
+            StreamPage::Messages { messages, changes, more, upto } => {
                 let mut out = String::new();
+                let mut changes = changes.into_iter().peekable();
                 // Each is dropped with its text written.
                 for message in messages {
+                    while let Some(change) = changes.next_if(|it| it.change < message.id) {
+                        self.push_change(change, &mut out);
+                    }
                     // Ids only rise. A message that was read twice is written once.
                     if message.id > self.after {
                         self.after = message.id;
                         self.wanted.push(&message, &mut out);
                     }
                 }
+                changes.for_each(|change| self.push_change(change, &mut out));
                 self.after = self.after.max(upto.unwrap_or(self.after));
                 self.hinted |= more;
                 if !out.is_empty() {
@@ -330,6 +335,15 @@ impl Pump {
                 Ok(())
             }
             StreamPage::Over(_) => Err(Over),
+        }
+    }
+
+    /// Only the form that has such events asks for changes.
+    fn push_change(&mut self, change: Change, out: &mut String) {
+        if change.change > self.after {
+            self.after = change.change;
+            let data = data(|line| OwnEvent::from(change).encode(line));
+            out.push_str(&format!("id: {}\n{data}\n", self.after.0));
         }
     }
 

@@ -80,7 +80,7 @@ pub enum Right {
     Send,
     /// It reads, and changes nothing but the place of a cursor.
     Read,
-    /// It changes something that is not a message: a room, an expectation.
+    /// It changes something that is there: a room, an expectation, a message.
     Change,
     /// It manages the account. Only a session may do that.
     Account,

@@ -41,6 +41,9 @@ pub struct Details {
     /// When it was due, if it was to be sent later and came late. The server says so: no client can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_at: Option<Timestamp>,
+    /// When its text was changed last. Nobody can send it: the server adds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edited: Option<Timestamp>,
 }
 
 impl Details {
@@ -390,7 +393,7 @@ mod tests {
     #[test]
     fn details_have_one_form_and_none_if_they_are_empty() {
         assert_eq!(Details::default().if_any(), None);
-        let text = r#"{"title":"t","priority":4,"tags":["a"],"click":"http://x","reply_to":7}"#;
+        let text = r#"{"title":"t","priority":4,"tags":["a"],"click":"http://x","reply_to":7,"edited":"2026-11-23T10:54:00.123Z"}"#;
         let details = Details::from_json(text).unwrap();
         assert_eq!(details.to_json(), text);
         assert_eq!(Details::from_json(r#"{"priority":3}"#).unwrap().if_any(), None);

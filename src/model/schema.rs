@@ -171,6 +171,7 @@ impl JsonSchema for Message {
                 "click": generator.subschema_for::<Click>(),
                 "reply_to": generator.subschema_for::<MessageId>(),
                 "due_at": generator.subschema_for::<Timestamp>(),
+                "edited": generator.subschema_for::<Timestamp>(),
             },
             "required": ["id", "at", "from", "body"],
         })

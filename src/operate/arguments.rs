@@ -32,7 +32,7 @@ pub use rooms::{
 };
 pub use storage::{
     BackupArguments, CheckArguments, ExportArguments, ImportArguments, MessageArguments,
-    MessageCommand, MessagePurgeArguments, RestoreArguments,
+    MessageCommand, MessageDeleteArguments, MessagePurgeArguments, RestoreArguments,
 };
 
 use super::address::{
@@ -101,7 +101,7 @@ pub enum Command {
     User(UserArguments),
     /// Add, list and change rooms and their members, also while the server runs.
     Room(RoomArguments),
-    /// Purge messages, also while the server runs.
+    /// Delete and purge messages, also while the server runs.
     Message(MessageArguments),
     /// List and end sessions, also while the server runs.
     Session(SessionArguments),

@@ -1,4 +1,4 @@
-//! `message`: purges messages.
+//! `message`: deletes and purges messages.
 
 use std::thread;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::admin_client::{AdminClient, Missing, unexpected};
-use super::arguments::{MessageCommand, MessagePurgeArguments};
+use super::arguments::{MessageCommand, MessageDeleteArguments, MessagePurgeArguments};
 use super::count;
 use super::failure::Failure;
 use super::output::Output;
@@ -14,7 +14,7 @@ use super::user_name;
 use crate::admin::answer::AdminReply;
 use crate::admin::purge::{Compact, Purge, PurgePart, PurgeUser};
 use crate::admin::request::Request;
-use crate::catalogue::server;
+use crate::catalogue::{change, server};
 use crate::model::{MessageId, Timestamp};
 use crate::operate::database::Database;
 use crate::terminal::progress::{Measure, Progress};
@@ -47,8 +47,29 @@ pub(super) fn run(
     output: Output,
 ) -> Result<(), Failure> {
     match command {
+        MessageCommand::Delete(arguments) => delete(db, arguments, output),
         MessageCommand::Purge(arguments) => purge(db, arguments, output),
     }
+}
+
+/// Deletes a message for its readers.
+fn delete(
+    db: &Database<'_>,
+    arguments: &MessageDeleteArguments,
+    mut output: Output,
+) -> Result<(), Failure> {
+    let id = MessageId(arguments.id);
+    let mut admin = AdminClient::open(db, Missing::Refuse)?;
+    match admin.ask(&Request::MessageDelete { id })? {
+        AdminReply::Done => {}
+        answer => return Err(unexpected(&answer)),
+    }
+    if output.is_json {
+        output.object(&json!({"message": id, "deleted": true}))?;
+    } else {
+        output.line(&change::message_is_deleted(id.0))?;
+    }
+    output.finish()
 }
 
 fn purge(
@@ -67,6 +88,7 @@ fn purge(
         before_id: arguments.before_id.map(MessageId),
         user: name.map(|name| PurgeUser { name, part }),
         unread_too: arguments.unread_too,
+        deleted_only: arguments.deleted,
     };
     let mut admin = AdminClient::open(db, Missing::Refuse)?;
     let progress = Progress::start(server::purging(), Measure::Count);

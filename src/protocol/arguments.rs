@@ -135,6 +135,46 @@ pub struct Fetch {
     pub limit: usize,
 }
 
+/// Gives a message of the user another text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Edit {
+    /// The message.
+    pub id: MessageId,
+    /// The new text.
+    pub body: Body,
+    /// Makes the request idempotent: see [`Key`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<Key>,
+}
+
+/// The JSON fields of [`Edit`], not yet validated.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(super) struct EditFields {
+    id: MessageId,
+    body: Parsed<Body>,
+    #[serde(default)]
+    key: Option<Parsed<Key>>,
+}
+
+impl EditFields {
+    pub(super) fn check(self) -> Result<Edit, Refusal> {
+        let body = self.body.0.map_err(bad_body)?;
+        let key = self.key.map(|key| key.named("key")).transpose()?;
+        Ok(Edit { id: self.id, body, key })
+    }
+}
+
+/// Deletes a message. To delete it again changes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Delete {
+    /// The message.
+    pub id: MessageId,
+}
+
 /// Where a `fetch` begins, and in which direction it reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FetchFrom {
@@ -152,6 +192,10 @@ pub enum FetchFrom {
     Dead(CursorName, MessageId),
     /// The messages before and after this id, and the one that has it.
     Around(MessageId),
+    /// As [`Self::After`], but messages as they were sent, and all edits and deletions beside them.
+    RawAfter(MessageId),
+    /// As [`Self::Before`], in the same way.
+    RawBefore(MessageId),
 }
 
 /// Finds messages, the newest first.
@@ -302,6 +346,9 @@ pub struct Watch {
     /// Send the messages of muted rooms, too.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub muted: bool,
+    /// Tell of edits and deletions of messages, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub changes: bool,
     /// Only messages that pass it.
     #[serde(default, skip_serializing_if = "Filter::is_empty")]
     pub filter: Box<Filter>,
@@ -453,7 +500,8 @@ impl PostFields {
         let title = self.title.map(|title| title.named("title")).transpose()?;
         let click = self.click.map(|click| click.named("click")).transpose()?;
         let (priority, tags, reply_to) = (self.priority, self.tags, self.reply_to);
-        let details = Details { title, priority, tags, click, reply_to, due_at: None }.if_any();
+        let (due_at, edited) = (None, None);
+        let details = Details { title, priority, tags, click, reply_to, due_at, edited }.if_any();
         let at = self.at.map(|at| at.named("at")).transpose()?;
         let when = When::of(at, self.within)?;
         if self.to.is_empty() || self.to.len() > RECIPIENTS_MAX {
@@ -504,6 +552,8 @@ pub(super) struct FetchFields {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "http", schemars(range(min = 1, max = FETCH_MESSAGES_MAX)))]
     limit: Option<usize>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    raw: bool,
 }
 
 impl FetchFields {
@@ -549,8 +599,18 @@ impl FetchFields {
         if self.thread.is_some() && !self.filter.is_empty() {
             return Err(bad_argument("filter: a thread is read as a whole"));
         }
+        if self.raw && (self.thread.is_some() || self.since.is_some() || !is_by_id) {
+            return Err(bad_argument(
+                "raw: give it with after or before, without thread and since",
+            ));
+        }
         let with = self.with.map(|name| name.parse().map_err(|_| unknown_mailbox(name)));
         let (thread, since, filter) = (self.thread, self.since, self.filter);
+        let from = match from {
+            FetchFrom::After(id) if self.raw => FetchFrom::RawAfter(id),
+            FetchFrom::Before(id) if self.raw => FetchFrom::RawBefore(id),
+            from => from,
+        };
         Ok(Fetch { from, with: with.transpose()?, thread, since, filter, limit })
     }
 
@@ -568,6 +628,8 @@ impl FetchFields {
             FetchFrom::Incoming(id) => (fields.after, fields.incoming) = (Some(*id), true),
             FetchFrom::Before(id) => fields.before = Some(*id),
             FetchFrom::Around(id) => fields.around = Some(*id),
+            FetchFrom::RawAfter(id) => (fields.after, fields.raw) = (Some(*id), true),
+            FetchFrom::RawBefore(id) => (fields.before, fields.raw) = (Some(*id), true),
             FetchFrom::Cursor(name) => fields.cursor = Some(name.clone()),
             FetchFrom::Unread(id) => (fields.unread, fields.after) = (true, Some(*id)),
             FetchFrom::Dead(name, after) => {

@@ -9,9 +9,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::arguments::{
-    Ack, AckFields, Fetch, FetchFields, ListConversations, Mark, Passwd, PasswdFields, Post,
-    PostFields, Revoke, RevokeFields, Search, Users, Watch, bad_argument, bad_body,
-    unknown_recipients,
+    Ack, AckFields, Delete, Edit, EditFields, Fetch, FetchFields, ListConversations, Mark, Passwd,
+    PasswdFields, Post, PostFields, Revoke, RevokeFields, Search, Users, Watch, bad_argument,
+    bad_body, unknown_recipients,
 };
 use super::expectation::{Expect, ExpectFields, Report, ReportFields};
 use super::invitations::{Accept, AcceptFields, InvitationFields};
@@ -82,6 +82,10 @@ pub enum Action {
     Logout,
     /// `post TOKEN {json}`
     Post(Post),
+    /// `edit TOKEN {json}`
+    Edit(Edit),
+    /// `delete TOKEN {json}`
+    Delete(Delete),
     /// `fetch TOKEN {json}`
     Fetch(Fetch),
     /// `search TOKEN {json}`
@@ -154,6 +158,8 @@ impl Request {
             "invitation" => open_object(rest).and_then(invitation),
             "accept" => open_object(rest).and_then(accept),
             "post" => parse_json(rest, |post: PostFields| post.check().map(Action::Post)),
+            "edit" => parse_json(rest, |edit: EditFields| edit.check().map(Action::Edit)),
+            "delete" => parse_json(rest, |delete| Ok(Action::Delete(delete))),
             "fetch" => parse_json(rest, |fetch: FetchFields| fetch.check().map(Action::Fetch)),
             "search" => parse_json(rest, |search: Search| search.check().map(Action::Search)),
             "conversations" => {
@@ -264,6 +270,8 @@ impl Action {
             Self::Users(_) => Verb::Users,
             Self::Logout => Verb::Logout,
             Self::Post(_) => Verb::Post,
+            Self::Edit(_) => Verb::Edit,
+            Self::Delete(_) => Verb::Delete,
             Self::Fetch(_) => Verb::Fetch,
             Self::Search(_) => Verb::Search,
             Self::Conversations(_) => Verb::Conversations,
@@ -298,6 +306,8 @@ impl Action {
             // Unescaped UTF-8: with `\u` escapes a long text in another script would exceed the
             // line limit.
             Self::Post(post) => serde_json::to_string(post).unwrap_or_default(),
+            Self::Edit(edit) => serde_json::to_string(edit).unwrap_or_default(),
+            Self::Delete(delete) => json::to_string(delete),
             Self::Fetch(fetch) => json::to_string(&FetchFields::of(fetch)),
             Self::Users(users) => json::to_string(users),
             Self::Search(search) => json::to_string(search),
@@ -750,6 +760,7 @@ mod tests {
                     click: click.map(|click| click.parse().unwrap()),
                     reply_to,
                     due_at: None,
+                    edited: None,
                 };
                 details.if_any()
             },
@@ -861,6 +872,11 @@ mod tests {
                 Action::Scheduled(ListScheduled { after: ScheduledId(after), limit })
             }),
             any::<i64>().prop_map(|id| Action::Cancel(Cancel { id: ScheduledId(id) })),
+            (id(), body(), prop::option::of("[!-~]{1,64}")).prop_map(|(id, body, key)| {
+                let key = key.map(|text| text.parse().unwrap());
+                Action::Edit(Edit { id, body, key })
+            }),
+            id().prop_map(|id| Action::Delete(Delete { id })),
             (from, prop::option::of(name()), prop::option::of(id()), since, filter(), limit)
                 .prop_map(|(from, with, thread, since, filter, limit)| {
                     let is_by_id = matches!(from, FetchFrom::After(_) | FetchFrom::Before(_));
@@ -868,6 +884,14 @@ mod tests {
                     let thread = thread.filter(|_| can_have_thread);
                     let with = with.filter(|_| !matches!(from, FetchFrom::Dead(..)));
                     let with = with.map(MailboxName::User);
+                    let from = match from {
+                        FetchFrom::Before(id)
+                            if id.0 % 2 == 0 && thread.is_none() && since.is_none() =>
+                        {
+                            FetchFrom::RawBefore(id)
+                        }
+                        from => from,
+                    };
                     Action::Fetch(Fetch { from, with, thread, since, filter, limit })
                 }),
             (prop::option::of(id()), 1..=CONVERSATIONS_MAX).prop_map(|(before, limit)| {
@@ -885,13 +909,17 @@ mod tests {
                 .prop_map(|(with, upto)| Action::Mark(Mark { with, upto })),
             (
                 (prop::option::of(cursor()), watch_from),
-                any::<[bool; 3]>(),
+                any::<[bool; 4]>(),
                 prop::collection::vec(id(), 0..4),
                 filter()
             )
-                .prop_map(|((cursor, from), [sent, read, muted], receipts, filter)| {
-                    Action::Watch(Watch { cursor, from, sent, read, receipts, muted, filter })
-                }),
+                .prop_map(
+                    |((cursor, from), [sent, read, muted, changes], receipts, filter)| {
+                        let watch =
+                            Watch { cursor, from, sent, read, receipts, muted, changes, filter };
+                        Action::Watch(watch)
+                    }
+                ),
             (id(), prop::option::of(name()), 1..=READERS_MAX).prop_map(|(id, after, limit)| {
                 Action::Receipts(ListReceipts { id, after, limit })
             }),
@@ -991,7 +1019,7 @@ mod tests {
         #[test]
         fn parsing_any_arguments_never_panics(
             verb in prop::sample::select(vec![
-                "auth", "send", "list", "users", "post", "fetch", "ack", "unread", "watch",
+                "auth", "send", "list", "users", "post", "edit", "delete", "fetch", "ack", "unread", "watch",
                 "whoami", "sessions", "revoke", "passwd",
             ]),
             rest in r#"[ {}":,a-z0-9\\-]{0,60}"#,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::framing::REPLY_END;
 use super::json;
-use crate::model::{CursorName, MailboxName, Message, MessageId, RoomName, UserName};
+use crate::model::{Change, CursorName, MailboxName, Message, MessageId, RoomName, UserName};
 
 /// One event of a stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +34,11 @@ pub enum Event {
         /// The message.
         id: MessageId,
     },
+    /// A message has another text. The field `change` is the place of this event in the message log,
+    /// and `id` is the message.
+    Edited(Change),
+    /// A message was deleted. The fields are those of [`Self::Edited`], without a text.
+    Deleted(Change),
     /// The server and the connection are alive.
     Heartbeat,
 }
@@ -92,6 +97,12 @@ pub fn encode_message(message: &Message, out: &mut Vec<u8>) {
     out.extend_from_slice(REPLY_END);
 }
 
+impl From<Change> for Event {
+    fn from(change: Change) -> Self {
+        if change.body.is_some() { Self::Edited(change) } else { Self::Deleted(change) }
+    }
+}
+
 impl Event {
     /// Appends the event in wire format.
     pub fn encode(&self, out: &mut Vec<u8>) {
@@ -105,6 +116,18 @@ mod tests {
     use super::*;
     use crate::model::{Details, Timestamp};
     use crate::protocol::reply::{DecodedReply, decode_fields};
+
+    fn change(body: Option<&str>) -> Change {
+        Change {
+            change: MessageId(9),
+            id: MessageId(7),
+            at: Timestamp(1),
+            by: Some("paff".parse().unwrap()),
+            to: Some("neko".parse().unwrap()),
+            room: None,
+            body: body.map(|text| text.parse().unwrap()),
+        }
+    }
 
     #[test]
     fn encoded_events_decode_to_the_same_events() {
@@ -141,6 +164,14 @@ mod tests {
             (
                 Event::Receipt { id: MessageId(8) },
                 "{\"status\": \"OK\", \"event\": \"receipt\", \"id\": 8}",
+            ),
+            (
+                Event::Edited(change(Some("baru"))),
+                "{\"status\": \"OK\", \"event\": \"edited\", \"change\": 9, \"id\": 7, \"at\": ",
+            ),
+            (
+                Event::Deleted(change(None)),
+                "{\"status\": \"OK\", \"event\": \"deleted\", \"change\": 9, \"id\": 7, \"at\": ",
             ),
             (Event::Heartbeat, "{\"status\": \"OK\", \"event\": \"heartbeat\"}"),
         ] {

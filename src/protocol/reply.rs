@@ -21,7 +21,7 @@ use super::scheduled::{CancelReply, Later, ScheduledList};
 use super::standing::Database;
 use super::tokens::{TokenCreated, Tokens};
 use crate::model::{
-    AccessTokenName, Body, CursorName, MailboxName, Message, MessageId, Rights, RoomName,
+    AccessTokenName, Body, Change, CursorName, MailboxName, Message, MessageId, Rights, RoomName,
     SessionId, Timestamp, Token, UserName,
 };
 
@@ -63,6 +63,8 @@ pub enum Reply {
     Help(Help),
     /// To `post`.
     Posted(Posted),
+    /// To `edit` and `delete`.
+    Changed(Changed),
     /// To `fetch`.
     Page(Page),
     /// To `search`.
@@ -278,12 +280,29 @@ impl Posted {
     }
 }
 
+/// A message was edited or deleted, by this request or by an earlier one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
+pub struct Changed {
+    /// The message.
+    pub id: MessageId,
+    /// The id of the change in the message log.
+    pub change: MessageId,
+    /// When the server accepted it.
+    pub at: Timestamp,
+    /// An earlier request with the same key had edited the message, or it was deleted already.
+    pub duplicate: bool,
+}
+
 /// Messages in the order of the message log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 pub struct Page {
     /// The messages, oldest first.
     pub messages: Vec<Message>,
+    /// To `raw`: the edits and deletions, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Change>,
     /// There are more messages in the requested direction: newer ones for `after`, `unread`,
     /// `cursor` and `around`, older ones for `before`.
     pub more: bool,
@@ -532,6 +551,7 @@ impl Reply {
             Self::Hello(fields) => json::encode(&Done::new(fields), out),
             Self::Help(fields) => json::encode(&Done::new(fields), out),
             Self::Posted(posted) => posted.encode(out),
+            Self::Changed(fields) => json::encode(&Done::new(fields), out),
             Self::Page(fields) => json::encode(&Done::new(fields), out),
             Self::Found(fields) => json::encode(&Done::new(fields), out),
             Self::Conversations(fields) => json::encode(&Done::new(fields), out),
@@ -880,7 +900,13 @@ mod tests {
                 body,
                 details: None,
             });
-            let page = Page { messages: messages.collect(), more, more_before: false, upto: None };
+            let page = Page {
+                messages: messages.collect(),
+                changes: Vec::new(),
+                more,
+                more_before: false,
+                upto: None,
+            };
             prop_assert_eq!(decode_fields::<Page>(done(&Reply::Page(page.clone()))).unwrap(), page);
         }
 

@@ -10,8 +10,8 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::arguments::{
-    AckFields, FetchFields, ListConversations, Parsed, PasswdFields, PostFields, Recipient,
-    RevokeFields, Search, True, Users, Watch,
+    AckFields, Delete, EditFields, FetchFields, ListConversations, Parsed, PasswdFields,
+    PostFields, Recipient, RevokeFields, Search, True, Users, Watch,
 };
 use super::command::Nothing;
 use super::expectation::{ExpectFields, Expectations, Expected, ReportFields};
@@ -20,8 +20,8 @@ use super::object::{AuthFields, SendFields};
 use super::people::{ChangeSettings, Connected, ListReceipts, ReceiptList, SettingsInfo, Who};
 use super::refusal::{Code, RefusalFields};
 use super::reply::{
-    Authenticated, Conversations, Ended, Found, Hello, Help, Identity, InboxFields, Page, SentTo,
-    Sessions, TextFields, Unread, UserList, Watching,
+    Authenticated, Changed, Conversations, Ended, Found, Hello, Help, Identity, InboxFields, Page,
+    SentTo, Sessions, TextFields, Unread, UserList, Watching,
 };
 use super::rooms::{
     MemberList, MembersAfter, OfRoom, RoomArchive, RoomCreate, RoomInfo, RoomInvite, RoomInvited,
@@ -118,6 +118,8 @@ impl Shapes {
             Verb::Logout => self.shape::<Nothing, TextFields>(),
             Verb::Users => self.shape::<Users, UserList>(),
             Verb::Post => self.shape::<PostFields, PostReply>(),
+            Verb::Edit => self.shape::<EditFields, Changed>(),
+            Verb::Delete => self.shape::<Delete, Changed>(),
             Verb::Fetch => self.shape::<FetchFields, Page>(),
             Verb::Search => self.shape::<Search, Found>(),
             Verb::Conversations => self.shape::<ListConversations, Conversations>(),

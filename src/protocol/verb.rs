@@ -48,6 +48,10 @@ verbs! {
     Logout = "logout",
     /// Sends any text to several recipients, at most once per key.
     Post = "post",
+    /// Gives a message of the user another text.
+    Edit = "edit",
+    /// Deletes a message.
+    Delete = "delete",
     /// Reads a part of the message log.
     Fetch = "fetch",
     /// Finds messages by their words.
@@ -152,7 +156,9 @@ impl Verb {
             | Self::RoomMembers
             | Self::Expectations
             | Self::Scheduled => Right::Read,
-            Self::RoomCreate
+            Self::Edit
+            | Self::Delete
+            | Self::RoomCreate
             | Self::RoomJoin
             | Self::RoomLeave
             | Self::RoomInvite

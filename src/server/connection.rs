@@ -336,8 +336,9 @@ impl Connection {
         let is_behind = self.outbox.unsent().len() > OUTBOX_BYTES_BUSY;
         let Some(stream) = self.stream.as_deref_mut() else { return false };
         match page {
-            StreamPage::Messages { messages, more, upto } => {
-                stream.push_events((&messages, upto), more, now, &mut self.outbox.bytes);
+            StreamPage::Messages { messages, changes, more, upto } => {
+                let out = &mut self.outbox.bytes;
+                stream.push_events((&messages, changes, upto), more, now, out);
             }
             StreamPage::Sent { .. } | StreamPage::Read(_) if is_behind => {}
             StreamPage::Sent { id, to } => Stream::push_sent(id, to, &mut self.outbox.bytes),

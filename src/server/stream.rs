@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::model::{MailboxName, Message, MessageId};
+use crate::model::{Change, MailboxName, Message, MessageId};
 use crate::protocol::event::{self, Event, ReadUpto};
 
 /// How long to wait before the next read if the store was busy.
@@ -61,7 +61,7 @@ impl Stream {
     /// `upto`, and `more` says that there are more after that.
     pub(super) fn push_events(
         &mut self,
-        (messages, upto): (&[Arc<Message>], Option<MessageId>),
+        (messages, changes, upto): (&[Arc<Message>], Vec<Change>, Option<MessageId>),
         more: bool,
         now: Instant,
         out: &mut Vec<u8>,
@@ -69,19 +69,31 @@ impl Stream {
         self.reading = false;
         self.hinted |= more;
         let begin = out.len();
+        let mut changes = changes.into_iter().peekable();
         for message in messages {
+            while let Some(change) = changes.next_if(|change| change.change < message.id) {
+                self.push_change(change, out);
+            }
             // Ids only rise. A message that was read twice is sent once.
             if message.id > self.after {
                 self.after = message.id;
                 event::encode_message(message, out);
             }
         }
+        changes.for_each(|change| self.push_change(change, out));
         self.after = self.after.max(upto.unwrap_or(self.after));
         if !more && !std::mem::replace(&mut self.caught_up, true) {
             Event::CaughtUp { upto: self.after }.encode(out);
         }
         if out.len() > begin {
             self.heartbeat_at = now + self.heartbeat;
+        }
+    }
+
+    fn push_change(&mut self, change: Change, out: &mut Vec<u8>) {
+        if change.change > self.after {
+            self.after = change.change;
+            Event::from(change).encode(out);
         }
     }
 
@@ -154,7 +166,7 @@ mod tests {
 
     fn events(stream: &mut Stream, (messages, more): Page, now: Instant) -> Vec<String> {
         let mut out = Vec::new();
-        stream.push_events((&messages, None), more, now, &mut out);
+        stream.push_events((&messages, Vec::new(), None), more, now, &mut out);
         let text = String::from_utf8(out).unwrap();
         text.split_terminator("\r\n\r\n")
             .map(|frame| {
@@ -205,7 +217,7 @@ mod tests {
         let mut out = Vec::new();
         stream.next_read(now);
         let (messages, _) = page([11], true);
-        stream.push_events((&messages, Some(MessageId(40))), true, now, &mut out);
+        stream.push_events((&messages, Vec::new(), Some(MessageId(40))), true, now, &mut out);
         assert_eq!(stream.next_read(now), Some(MessageId(40)));
         assert_eq!(events(&mut stream, page([], false), now), ["caught_up 40"]);
     }

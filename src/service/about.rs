@@ -22,6 +22,8 @@ const VERBS: &[(&str, &str)] = &[
         "post",
         r#"post TOKEN {"to": ["neko"], "body": "hai", "key": "k1"} -> stores any text, once a key"#,
     ),
+    ("edit", r#"edit TOKEN {"id": 7, "body": "hai"} -> your message has this text now"#),
+    ("delete", r#"delete TOKEN {"id": 7} -> nobody finds the message any more"#),
     ("fetch", r#"fetch TOKEN {"unread": true} -> messages; they stay unread"#),
     ("ack", r#"ack TOKEN {"upto": 7} -> what is up to this id counts as read"#),
     ("unread", "unread TOKEN -> how much is unread, by sender"),

@@ -52,6 +52,7 @@ impl Service {
             Request::InvitationList { after } => self.list_invitations(after, responder),
             Request::InvitationRevoke { which } => self.revoke_invitations(which, responder),
             Request::SessionRevoke { sessions } => self.revoke_listed_sessions(sessions, responder),
+            Request::MessageDelete { id } => self.delete_message(id, responder),
             Request::MessagePurge { purge, after, dry_run } => {
                 self.purge_messages(purge, after, dry_run, responder);
             }

@@ -21,9 +21,9 @@ use crate::protocol::reply::{
 };
 use crate::search::{Matches, Query};
 use crate::store::{
-    self, Acknowledge, AddDeadLetter, Append, Appended, CURSORS_MAX, ClearDeadLetters, CountUnread,
-    MoveCursor, Moved, PageBounds, PageStart, ReadAround, ReadPage, ReadThread, SearchPage,
-    Searched, StoreError, ThreadStart, Unreadable, Wanted,
+    self, Acknowledge, AddDeadLetter, Append, Appended, CURSORS_MAX, Changes, ClearDeadLetters,
+    CountUnread, MoveCursor, Moved, PAGE_CHANGES_BYTES_MAX, PageBounds, PageStart, ReadAround,
+    ReadPage, ReadThread, SearchPage, Searched, StoreError, ThreadStart, Unreadable, Wanted,
 };
 
 /// How often `inbox` retries when another reader took the same messages first. Each retry means
@@ -132,6 +132,7 @@ impl Service {
             wanted: INCOMING,
             since: None,
             filter: Filter::default(),
+            changes: Changes::Folded,
             bounds: page_bounds(usize::MAX, PAGE_BYTES_MAX),
         };
         self.store.read(read, move |found| {
@@ -169,6 +170,7 @@ impl Service {
         if let Some(of) = fetch.thread {
             return self.fetch_thread(session, of, &fetch, responder);
         }
+        let is_raw = matches!(fetch.from, FetchFrom::RawAfter(_) | FetchFrom::RawBefore(_));
         let (start, wanted) = match fetch.from {
             FetchFrom::After(id) => (PageStart::After(id), Wanted::All),
             FetchFrom::Incoming(id) => (PageStart::After(id), INCOMING),
@@ -177,8 +179,11 @@ impl Service {
             FetchFrom::Unread(id) => (PageStart::Unread(id), INCOMING),
             FetchFrom::Dead(cursor, after) => (PageStart::Dead(cursor, after), Wanted::All),
             FetchFrom::Around(id) => return self.fetch_around(session, id, fetch, responder),
+            FetchFrom::RawAfter(id) => (PageStart::After(id), Wanted::All),
+            FetchFrom::RawBefore(id) => (PageStart::Before(id), Wanted::All),
         };
         let with = fetch.with.clone();
+        let changes_bytes = if is_raw { PAGE_CHANGES_BYTES_MAX } else { 0 };
         let read = ReadPage {
             reader: session.user,
             start,
@@ -186,15 +191,16 @@ impl Service {
             wanted,
             since: fetch.since,
             filter: *fetch.filter,
-            bounds: page_bounds(fetch.limit, PAGE_BYTES_MAX),
+            changes: if is_raw { Changes::Raw } else { Changes::Folded },
+            bounds: page_bounds(fetch.limit, PAGE_BYTES_MAX - changes_bytes),
         };
         let has_filter = !read.filter.is_empty();
         let done = move |found| match found {
-            Ok(Ok(store::Page { messages, more, upto, .. })) => {
+            Ok(Ok(store::Page { messages, changes, more, upto, .. })) => {
                 let has_left_out = has_filter || upto != messages.last().map(|last| last.id);
                 let upto = upto.filter(|_| has_left_out && more);
-                let more_before = false;
-                responder.answer(Reply::Page(reply::Page { messages, more, more_before, upto }));
+                let page = reply::Page { messages, changes, more, more_before: false, upto };
+                responder.answer(Reply::Page(page));
             }
             Ok(Err(unreadable)) => responder.answer(no_such_conversation(unreadable, with)),
             Err(error) => responder.answer(failure(error)),
@@ -218,7 +224,9 @@ impl Service {
             Ok(Ok((older, newer))) => {
                 let (more_before, more, upto) = (older.more, newer.more, None);
                 let messages = [older.messages, newer.messages].concat();
-                responder.answer(Reply::Page(reply::Page { messages, more, more_before, upto }));
+                let changes = Vec::new();
+                let page = reply::Page { messages, changes, more, more_before, upto };
+                responder.answer(Reply::Page(page));
             }
             Ok(Err(unreadable)) => responder.answer(no_such_conversation(unreadable, with)),
             Err(error) => responder.answer(failure(error)),
@@ -273,7 +281,9 @@ impl Service {
             | FetchFrom::Cursor(_)
             | FetchFrom::Unread(_)
             | FetchFrom::Dead(..)
-            | FetchFrom::Around(_) => {
+            | FetchFrom::Around(_)
+            | FetchFrom::RawAfter(_)
+            | FetchFrom::RawBefore(_) => {
                 return responder.answer(Code::BadArgument);
             }
         };
@@ -282,8 +292,9 @@ impl Service {
         let read = ReadThread { reader, of, start, since, bounds };
         self.store.read(read, move |found| match found {
             Ok(Some(store::Page { messages, more, .. })) => {
-                let (more_before, upto) = (false, None);
-                responder.answer(Reply::Page(reply::Page { messages, more, more_before, upto }));
+                let (more_before, upto, changes) = (false, None, Vec::new());
+                let page = reply::Page { messages, changes, more, more_before, upto };
+                responder.answer(Reply::Page(page));
             }
             Ok(None) => responder.answer(no_such_message("thread")),
             Err(error) => responder.answer(failure(error)),
@@ -373,7 +384,7 @@ pub(super) fn refuse_append(appended: Result<Appended, StoreError>) -> Reply {
 
 /// The refusal of an id in a field. The words do not tell a missing message from one that the user may
 /// not read.
-fn no_such_message(field: &str) -> Refusal {
+pub(super) fn no_such_message(field: &str) -> Refusal {
     Refusal::new(Code::UnknownMessage, format!("{field}: you have no message with that id"))
 }
 

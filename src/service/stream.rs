@@ -6,10 +6,10 @@ use super::Service;
 use super::awaited::Registered;
 use super::hub::Subscription;
 use super::sessions::OpenStream;
-use crate::model::{Filter, MailboxName, Message, MessageId};
+use crate::model::{Change, Filter, MailboxName, Message, MessageId};
 use crate::protocol::event::ReadUpto;
 use crate::protocol::refusal::Refusal;
-use crate::store::{FollowedReading, LiveInbox, Wanted};
+use crate::store::{Changes, FollowedReading, LiveInbox, Wanted};
 
 /// A stream that gets its hints and pages at an address of type `A`. Dropping it ends the stream.
 pub struct Stream<A> {
@@ -24,6 +24,8 @@ pub struct Stream<A> {
     pub(super) filter: Box<Filter>,
     /// For a stream that waits for others to read messages.
     pub(super) receipts: Option<Registered<A>>,
+    /// Whether it tells of edits and deletions.
+    pub(super) changes: Changes,
     /// For a stream that also tells what its user has read.
     pub(super) _reading: Option<FollowedReading>,
 }
@@ -35,6 +37,8 @@ pub enum StreamPage {
     Messages {
         /// The messages, in log order. Several watchers of one inbox share them.
         messages: Vec<Arc<Message>>,
+        /// Edits and deletions between and after them, in log order.
+        changes: Vec<Change>,
         /// There are more messages after them.
         more: bool,
         /// The last message that was looked at, if the filter left messages out after these.

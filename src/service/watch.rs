@@ -15,7 +15,7 @@ use crate::protocol::arguments::{Watch, WatchFrom};
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::{Reply, Watching};
 use crate::store::{
-    EndSessions, FindSession, FindStart, LiveInbox, LiveRooms, MembershipState, PageStart,
+    Changes, EndSessions, FindSession, FindStart, LiveInbox, LiveRooms, MembershipState, PageStart,
     ReadPage, SessionFilter, Start, StoreError, StreamStart, Wanted,
 };
 
@@ -60,6 +60,7 @@ impl Service {
             wanted: Wanted::Incoming { muted: watch.muted },
             filter: watch.filter,
             receipts,
+            changes: if watch.changes { Changes::Told } else { Changes::Folded },
             _reading: watch.read.then(|| self.store.follow_reading(session.user)),
         };
         let wants = [(watch.sent, News::Sent), (watch.read, News::Read)];
@@ -122,7 +123,9 @@ impl Watcher {
             if !self.filter.is_empty() {
                 messages.retain(|message| self.filter.passes(message));
             }
-            return Some(StreamPage::Messages { messages, more, upto });
+            // A change makes the memory of its mailbox incomplete before it.
+            let changes = Vec::new();
+            return Some(StreamPage::Messages { messages, changes, more, upto });
         }
         let read = ReadPage {
             reader: session.user,
@@ -131,6 +134,7 @@ impl Watcher {
             wanted: self.wanted,
             since: None,
             filter: (*self.filter).clone(),
+            changes: self.changes,
             bounds,
         };
         let (subscription, watched) = (Arc::clone(&self.subscription), Arc::clone(&self.watched));
@@ -140,8 +144,9 @@ impl Watcher {
                 Ok(Ok(page)) => {
                     // It is read again after new rooms, because their hints began after the page.
                     let is_new = follow(&subscription, &watched, &page.rooms, as_of);
+                    let (more, upto) = (page.more || is_new, page.upto);
                     let messages = page.messages.into_iter().map(Arc::new).collect();
-                    StreamPage::Messages { messages, more: page.more || is_new, upto: page.upto }
+                    StreamPage::Messages { messages, changes: page.changes, more, upto }
                 }
                 Ok(Err(_)) => StreamPage::Over(Code::Internal.into()),
                 Err(error) => failed_page(error),

@@ -3,6 +3,7 @@
 //! The tests know [`Store`] and its operations only. An engine is a function that opens a store in
 //! a folder. [`suite`] creates the tests of one engine; a second engine adds one line at the end.
 
+mod changes;
 mod expectations;
 mod invitations;
 mod model;
@@ -29,6 +30,13 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use changes::{
+    changes_are_told_in_their_order_and_once, changes_are_told_to_those_who_read_the_message,
+    deleted_messages_leave_room_in_an_inbox, deleted_text_is_found_by_nobody,
+    edit_with_a_key_is_made_once, edited_text_is_found_and_the_old_one_is_not,
+    memory_of_streams_knows_no_old_text, only_those_who_may_change_a_message_can,
+    purge_takes_deleted_messages_with_their_changes,
+};
 use expectations::{
     disabled_user_tells_nothing_and_a_clock_set_back_moves_no_deadline_away,
     expectation_is_told_of_once_when_late_and_once_when_back,
@@ -86,8 +94,9 @@ use crate::model::{CursorName, Filter, MailboxName, Message, MessageId, UserId};
 use crate::store::NodeOptions;
 use crate::store::{
     Acked, Acknowledge, AddDeadLetter, AddUsers, Append, Appended, Change, ChangeUser, Changed,
-    EngineRead, EngineWrite, Expect, FindAccount, FindMessageOf, FindUser, MessageSearch, NewUser,
-    OpenError, Options, PageBounds, PageStart, Ping, Purge, ReadPage, Store, StoreError, Wanted,
+    Changes, EngineRead, EngineWrite, Expect, FindAccount, FindMessageOf, FindUser, MessageSearch,
+    NewUser, OpenError, Options, PageBounds, PageStart, Ping, Purge, ReadPage, Store, StoreError,
+    Wanted,
 };
 
 /// The users of each store, with the ids 1, 2 and 3.
@@ -192,7 +201,8 @@ fn message(sender: UserId, to: &[&str], body: &str, key: Option<&str>) -> Append
 fn page(reader: UserId, start: PageStart) -> ReadPage {
     let bounds = PageBounds { messages: usize::MAX, size: usize::MAX, measure: |_| 1 };
     let (wanted, filter) = (Wanted::Incoming { muted: false }, Filter::default());
-    ReadPage { reader, start, with: None, wanted, since: None, filter, bounds }
+    let (with, since, changes) = (None, None, Changes::Folded);
+    ReadPage { reader, start, with, wanted, since, filter, changes, bounds }
 }
 
 fn ids(appended: &Appended) -> SmallVec<[i64; 2]> {
@@ -451,6 +461,11 @@ macro_rules! suite {
                 }
 
                 #[test]
+                fn changes_agree_with_the_model(steps in changes::steps()) {
+                    changes::check($open, &steps);
+                }
+
+                #[test]
                 fn rooms_agree_with_the_model(steps in rooms::steps()) {
                     rooms::check($open, &steps);
                 }
@@ -481,6 +496,15 @@ macro_rules! promises {
             surplus_operations_are_refused_as_busy_at_once
             closed_store_answers_accepted_operations_and_refuses_others
             full_inbox_refuses_until_it_is_read
+            edited_text_is_found_and_the_old_one_is_not
+            deleted_text_is_found_by_nobody
+            purge_takes_deleted_messages_with_their_changes
+            only_those_who_may_change_a_message_can
+            edit_with_a_key_is_made_once
+            changes_are_told_in_their_order_and_once
+            changes_are_told_to_those_who_read_the_message
+            memory_of_streams_knows_no_old_text
+            deleted_messages_leave_room_in_an_inbox
             user_is_removed_once_no_message_is_left
             page_ends_after_many_own_messages_and_goes_on
             key_of_a_post_to_a_room_is_the_same_message

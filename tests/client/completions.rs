@@ -196,7 +196,7 @@ fn what_is_typed_is_completed(name: &'static str) {
     let Some(mut shell) = Shell::start(name, &home) else { return };
     shell.completes("chat-cli --profile wo", "chat-cli --profile work ");
     shell.completes("chat-cli whoa", "chat-cli whoami ");
-    shell.completes("chat-cli history --ra", "chat-cli history --raw ");
+    shell.completes("chat-cli history --th", "chat-cli history --thread ");
     shell.completes("chat-cli --time rel", "chat-cli --time relative ");
     shell.completes("chat-cli --time=rel", "chat-cli --time=relative ");
     shell.completes("chat-cli send -F let", "chat-cli send -F letter.txt ");

@@ -151,6 +151,11 @@ fn database_of_schema_14_is_upgraded_with_everything_in_it() {
     is_upgraded_with_everything_in_it(14);
 }
 
+#[test]
+fn database_of_schema_15_is_upgraded_with_everything_in_it() {
+    is_upgraded_with_everything_in_it(15);
+}
+
 fn is_upgraded_with_everything_in_it(schema: usize) {
     let server = Server::start_from_with(&frozen(schema), &["--session-idle", "36500d"]);
     assert_eq!(rows(&server.database()), rows(&frozen(schema)), "every row is there");
@@ -189,6 +194,16 @@ fn is_upgraded_with_everything_in_it(schema: usize) {
     assert_eq!(server.query(cursors), expected);
     let robo = "SELECT name, disabled_at FROM v1_users WHERE disabled_at < '2026'";
     assert_eq!(server.query(robo), ["robo|2025-11-24T16:00:00.000Z"]);
+
+    // What is old can be edited and deleted.
+    let edited = wire.done(format!(r#"edit {NEKO} {{"id": 37, "body": "edited"}}"#));
+    assert_eq!((&edited["change"], &edited["duplicate"]), (&json!(40), &json!(false)));
+    wire.done(format!(r#"delete {PAFF} {{"id": 38}}"#));
+    let page = wire.done(format!(r#"fetch {NEKO} {{"after": 36, "with": "paff"}}"#));
+    let texts = page["messages"].as_array().unwrap().iter().map(|message| &message["body"]);
+    assert!(texts.eq(["edited", "seen"]), "{page}");
+    let views = "SELECT group_concat(body) FROM v2_messages WHERE id > 36";
+    assert_eq!(server.query(views), ["edited,seen"]);
     operator::done(&server.database(), &["check"]);
 }
 

@@ -2,8 +2,8 @@
 //! value is 0, empty or the first choice.
 
 use chat::model::{
-    Body, CursorName, Details, Key, MailboxName, Message, MessageId, Priority, SessionId, Tag,
-    Tags, Timestamp, Token, UserName,
+    Body, Change, CursorName, Details, Key, MailboxName, Message, MessageId, Priority, SessionId,
+    Tag, Tags, Timestamp, Token, UserName,
 };
 
 /// The remaining bytes.
@@ -117,6 +117,19 @@ impl<'a> Choices<'a> {
         }
     }
 
+    pub fn change(&mut self) -> Change {
+        let change = Change {
+            change: self.id(),
+            id: self.id(),
+            at: self.moment(),
+            by: self.flag().then(|| self.name()),
+            to: None,
+            room: None,
+            body: self.flag().then(|| self.body()),
+        };
+        change.in_mailbox(self.mailbox())
+    }
+
     pub fn details(&mut self) -> Option<Box<Details>> {
         let priority = Priority::ALL[(self.below(5) + 2) % 5];
         let printable: Vec<u8> = (b'!'..=b'~').filter(|&byte| byte != b',').collect();
@@ -129,6 +142,7 @@ impl<'a> Choices<'a> {
         let click = self.flag().then(|| format!("https://{}", self.of_alphabet(&printable, 99)));
         let click = click.and_then(|click| click.parse().ok());
         let reply_to = self.flag().then(|| self.id());
-        Details { title, priority, tags, click, reply_to, due_at: None }.if_any()
+        let edited = self.flag().then(|| self.moment());
+        Details { title, priority, tags, click, reply_to, due_at: None, edited }.if_any()
     }
 }

@@ -41,7 +41,9 @@ pub fn reply_reads_back_as_it_was_written(bytes: &[u8]) {
         4 => {
             let messages = choices.many(5, Choices::message);
             let upto = choices.flag().then(|| choices.id());
-            let page = Page { messages, more: choices.flag(), more_before: choices.flag(), upto };
+            let changes = choices.many(3, Choices::change);
+            let (more, more_before) = (choices.flag(), choices.flag());
+            let page = Page { messages, changes, more, more_before, upto };
             check(Reply::Page(page.clone()), &page);
         }
         5 => {
@@ -102,10 +104,11 @@ pub fn reply_reads_back_as_it_was_written(bytes: &[u8]) {
         }
         12 => check_refusal(&mut choices),
         _ => {
-            let event = match choices.below(4) {
+            let event = match choices.below(5) {
                 0 => Event::Message(choices.message()),
                 1 => Event::CaughtUp { upto: choices.id() },
                 2 => Event::Sent { id: choices.id(), to: choices.message().to },
+                3 => choices.change().into(),
                 _ => Event::Heartbeat,
             };
             let mut out = Vec::new();

@@ -292,15 +292,31 @@ fn users_are_cold(texts: &Texts) -> Vec<String> {
 
 /// In views, and in what servers ask. A message is found by its mailbox, or in the log of a lane.
 fn messages_are_joined_by_mailbox(texts: &Texts) -> Vec<String> {
-    const JOINED: [&str; 7] =
-        ["messages", "users", "cursors", "read_marks", "threads", "rooms", "memberships"];
+    const JOINED: [&str; 9] = [
+        "messages",
+        "folded_messages",
+        "message_changes",
+        "users",
+        "cursors",
+        "read_marks",
+        "threads",
+        "rooms",
+        "memberships",
+    ];
     let mut found = Vec::new();
     for view in texts.statements("CREATE VIEW ") {
         let name = view.split(' ').next().unwrap();
         let conditions: Vec<&str> = view.split("JOIN ").skip(1).collect();
         for join in &conditions {
-            let is_of_messages = join.starts_with("messages ");
-            if is_of_messages && !join.contains("m.mailbox_id = ") {
+            let is_of_messages =
+                join.starts_with("messages ") || join.starts_with("folded_messages ");
+            let by_mailbox = if join.starts_with("message_changes ") {
+                "c.mailbox_id = m.mailbox_id"
+            } else {
+                "m.mailbox_id = "
+            };
+            let is_of_messages = is_of_messages || join.starts_with("message_changes ");
+            if is_of_messages && !join.contains(by_mailbox) {
                 found.push(format!("{name} joins messages"));
             }
             let table = join.split(' ').next().unwrap();
@@ -322,9 +338,10 @@ fn messages_are_joined_by_mailbox(texts: &Texts) -> Vec<String> {
 /// The unique keys of the tables of a lane. A lane can be added to each later. The other tables
 /// are small, and a copy of each is everywhere.
 fn lane_fits_unique_keys(texts: &Texts) -> Vec<String> {
-    const KEYS: [(&str, &[&str]); 9] = [
+    const KEYS: [(&str, &[&str]); 10] = [
         ("threads", &["message_id bigint PRIMARY KEY"]),
         ("messages", &["id bigint PRIMARY KEY"]),
+        ("message_changes", &["id bigint PRIMARY KEY"]),
         ("keys", &["PRIMARY KEY (key, sender_id)"]),
         ("batches", &["last_id bigint PRIMARY KEY", "UNIQUE (node, batch)"]),
         ("cursors", &["PRIMARY KEY (user_id, name)"]),

@@ -28,6 +28,8 @@ fn request(verb: Verb) -> Option<(&'static str, Value)> {
         "ack" => ("read", json!({"upto": 0})),
         "watch" => ("read", json!({"from": "new"})),
         "room" | "room_members" => ("read", json!({"room": "#build"})),
+        "edit" => ("all", json!({"id": 1, "body": "x"})),
+        "delete" => ("all", json!({"id": 1})),
         "room_create" => ("all", json!({"room": "#new"})),
         "room_join" | "room_leave" => ("all", json!({"room": "#none"})),
         "room_invite" => ("all", json!({"room": "#build", "users": ["neko"]})),

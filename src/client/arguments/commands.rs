@@ -118,6 +118,7 @@ impl DetailArguments {
             click: self.click.clone(),
             reply_to: self.reply_to,
             due_at: None,
+            edited: None,
         };
         Ok(details.if_any())
     }
@@ -259,6 +260,10 @@ pub struct HistoryArguments {
     /// Only the texts, exactly as they were sent, each followed by a line feed.
     #[arg(long)]
     pub raw: bool,
+    /// Messages as they were sent, and each edit and deletion. A deleted message has no text here
+    /// either.
+    #[arg(long, conflicts_with_all = ["raw", "thread", "around"])]
+    pub raw_log: bool,
 }
 
 // `search`
@@ -364,6 +369,10 @@ pub struct WatchArguments {
     /// Also messages of rooms that you are not told of: `room set --notify`.
     #[arg(long)]
     pub muted: bool,
+    /// Also show when a message that was shown is edited or deleted: with --json as objects between
+    /// the messages.
+    #[arg(long, conflicts_with_all = ["exec", "raw", "dead"])]
+    pub changes: bool,
     /// Also report `ready`, `disconnected` and `caught_up`: on standard error, or with --json as
     /// objects between the messages.
     #[arg(long)]

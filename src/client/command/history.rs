@@ -1,6 +1,6 @@
-//! `chat-cli history [USER|ROOM] [--thread ID | --around ID] [-n N]`
+//! `chat-cli history [USER|ROOM] [--thread ID | --around ID | --raw-log] [-n N]`
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use super::{filter, parse_mailbox};
 use crate::client::arguments::HistoryArguments;
@@ -10,7 +10,7 @@ use crate::client::link::Link;
 use crate::client::render::View;
 use crate::client::render::messages::Messages;
 use crate::client::{local_login, verbs};
-use crate::model::{Message, MessageId};
+use crate::model::{Change, Message, MessageId};
 use crate::protocol::arguments::{FETCH_MESSAGES_MAX, Fetch, FetchFrom};
 
 /// Shows the newest messages, the oldest of them first. Changes nothing.
@@ -34,11 +34,15 @@ pub fn run(
         return Ok(if page.messages.is_empty() { Exit::Nothing } else { Exit::Done });
     }
     // The newest page arrives first and is shown last.
-    let mut pages: Vec<Vec<Message>> = Vec::new();
+    let mut pages: Vec<(Vec<Message>, Vec<Change>)> = Vec::new();
     let mut before = MessageId(i64::MAX);
     let mut missing = arguments.count;
     while missing > 0 {
-        let (from, limit) = (FetchFrom::Before(before), missing.min(FETCH_MESSAGES_MAX));
+        let limit = missing.min(FETCH_MESSAGES_MAX);
+        let from = match arguments.raw_log {
+            true => FetchFrom::RawBefore(before),
+            false => FetchFrom::Before(before),
+        };
         let fetch = Fetch {
             from,
             with: with.clone(),
@@ -51,15 +55,35 @@ pub fn run(
         // A page with a filter may be empty and still have more before it.
         let next = page.upto.or(page.messages.first().map(|first| first.id));
         missing = missing.saturating_sub(page.messages.len());
-        pages.push(page.messages);
+        pages.push((page.messages, page.changes));
         match next {
             Some(next) if page.more => before = next,
             _ => break,
         }
     }
     let mut messages = Messages::of(view, arguments.raw);
-    for page in pages.iter().rev() {
-        messages.write(page, out)?;
+    for (page, changes) in pages.iter().rev() {
+        write(&mut messages, page, changes, out)?;
     }
-    Ok(if pages.iter().all(Vec::is_empty) { Exit::Nothing } else { Exit::Done })
+    let is_empty = pages.iter().all(|(page, changes)| page.is_empty() && changes.is_empty());
+    Ok(if is_empty { Exit::Nothing } else { Exit::Done })
+}
+
+/// Writes messages and changes in the order of the message log.
+fn write(
+    shown: &mut Messages,
+    mut messages: &[Message],
+    changes: &[Change],
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    for change in changes {
+        let place = messages.partition_point(|message| message.id < change.change);
+        let (before, after) = messages.split_at(place);
+        if !before.is_empty() {
+            shown.write(before, out)?;
+        }
+        shown.write_change(change, out)?;
+        messages = after;
+    }
+    if messages.is_empty() { Ok(()) } else { shown.write(messages, out) }
 }

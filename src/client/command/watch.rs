@@ -64,8 +64,9 @@ pub fn run(
     };
     let filter = filter(&arguments.filter)?;
     let from = begin(arguments.since, token, link)?;
-    let muted = arguments.muted;
-    let begin = Watch { cursor: arguments.cursor.clone(), from, muted, filter, ..Watch::default() };
+    let (muted, changes) = (arguments.muted, arguments.changes);
+    let cursor = arguments.cursor.clone();
+    let begin = Watch { cursor, from, muted, changes, filter, ..Watch::default() };
     let timeouts = Timeouts { answer: TIMEOUT_DEFAULT, silence: SILENCE_MAX };
     let stream = Stream::new(link.dialer().clone(), token, begin, timeouts);
     let mut watcher = Watcher {
@@ -159,6 +160,10 @@ impl Watcher<'_> {
                     if self.missing == Some(0) {
                         break;
                     }
+                }
+                Some(StreamEvent::Changed(change)) => {
+                    self.messages.write_change(&change, self.out)?;
+                    self.unflushed = Some(change.change);
                 }
                 Some(StreamEvent::CaughtUp { upto }) => {
                     if let Some(notifier) = &mut self.notifier {

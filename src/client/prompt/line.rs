@@ -6,6 +6,8 @@ pub const VERBS: &[&str] = &[
     "auth",
     "bell",
     "conversations",
+    "delete",
+    "edit",
     "exit",
     "help",
     "history",
@@ -44,6 +46,7 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("channels", room!("list")),
     ("chats", "conversations"),
     ("create", room!("create")),
+    ("del", "delete"),
     ("find", "search"),
     ("grep", "search"),
     ("invite", room!("invite")),
@@ -123,6 +126,18 @@ pub enum Line<'a> {
         id: i64,
         /// The text of the answer.
         text: &'a str,
+    },
+    /// `edit ID TEXT`
+    Edit {
+        /// The message.
+        id: i64,
+        /// Its new text.
+        text: &'a str,
+    },
+    /// `delete ID`
+    Delete {
+        /// The message.
+        id: i64,
     },
     /// `answer TEXT`
     Answer {
@@ -222,6 +237,14 @@ impl<'a> Line<'a> {
                 Ok(id @ 1..) if !text.is_empty() => Self::ReplyTo { id, text },
                 _ => Self::Reply { text: rest },
             },
+            ("edit", (id, text)) => match id.parse() {
+                Ok(id @ 1..) if !text.is_empty() => Self::Edit { id, text },
+                _ => Self::Incomplete,
+            },
+            ("delete", (id, "")) => match id.parse() {
+                Ok(id @ 1..) => Self::Delete { id },
+                _ => Self::Incomplete,
+            },
             ("to", (to, "")) => Self::To { to },
             ("bell", ("", _)) => Self::Bell { is_on: None },
             ("bell", ("on", "")) => Self::Bell { is_on: Some(true) },
@@ -295,6 +318,7 @@ impl<'a> Line<'a> {
             | Line::Later { .. }
             | Line::Reply { .. }
             | Line::ReplyTo { .. }
+            | Line::Edit { .. }
             | Line::Answer { .. } => true,
             _ => !line.trim_ascii().contains(['\n', '\r']),
         }

@@ -10,6 +10,7 @@ use crate::catalogue::prompt;
 use crate::client::dial::Dialer;
 use crate::client::failure::{Failure, Refused};
 use crate::client::link::Link;
+use crate::client::render::messages;
 use crate::client::session::Session;
 use crate::client::stream::{SILENCE_MAX, Stream, StreamEvent, Timeouts};
 use crate::client::verbs;
@@ -50,12 +51,17 @@ impl LiveWatch {
         let watch = self.board.begin_watch();
         self.board.add_user(&session.user);
         let timeouts = Timeouts { answer: self.timeout, silence: SILENCE_MAX };
-        let begin = |sent, read| {
+        let begin = |[sent, read, changes]: [bool; 3]| {
             let from = arguments::WatchFrom::New;
-            let begin = arguments::Watch { from, sent, read, ..arguments::Watch::default() };
+            let begin = arguments::Watch { from, sent, read, changes, ..Default::default() };
             Stream::new(self.dialer.clone(), session.token, begin, timeouts)
         };
-        let streams = [begin(true, true), begin(true, false), begin(false, false)];
+        let streams = [
+            begin([true, true, true]),
+            begin([true, true, false]),
+            begin([true, false, false]),
+            begin([false, false, false]),
+        ];
         let link = Link::new(self.dialer.clone(), self.timeout);
         let sent = SentMessages { link, session: session.clone() };
         let board = Arc::clone(&self.board);
@@ -103,14 +109,15 @@ impl SentMessages {
 
 /// Posts the events of the first stream until the session ends or another watch begins. It posts
 /// once that the server is away, and once that it is back. An older server refuses a stream that
-/// asks for what is sent or read elsewhere; then the next stream, which asks for less, replaces it.
+/// asks for what is sent, read or changed elsewhere; then the next stream, which asks for less,
+/// replaces it.
 fn post_all(
-    [stream, older, oldest]: [Stream; 3],
+    [stream, older, old, oldest]: [Stream; 4],
     mut sent: SentMessages,
     watch: WatchId,
     board: &NoticeBoard,
 ) {
-    let (mut stream, mut plain) = (stream, [older, oldest].into_iter());
+    let (mut stream, mut plain) = (stream, [older, old, oldest].into_iter());
     let mut was_there = false;
     while board.is_current(watch) {
         match stream.next(Some(Instant::now() + LOOK_INTERVAL)) {
@@ -143,6 +150,11 @@ fn post_all(
                 }
             }
             Ok(Some(StreamEvent::Read(read))) => board.note_read(watch, &read),
+            Ok(Some(StreamEvent::Changed(change))) => {
+                if !board.amend(watch, &change) {
+                    board.post(watch, Notice::Text(messages::change(&change)));
+                }
+            }
             Ok(Some(StreamEvent::CaughtUp { .. } | StreamEvent::Receipt(_)) | None) => {}
             Err(Failure::Refused(Refused { code: Some(Code::BadArgument), .. }))
                 if plain.len() > 0 =>

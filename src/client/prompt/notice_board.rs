@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crate::model::{MailboxName, Message, MessageId, UserName};
+use crate::model::{Change, MailboxName, Message, MessageId, UserName};
 use crate::protocol::event::ReadUpto;
 use crate::protocol::reply;
 use unread::{Counted, Unread};
@@ -131,6 +131,31 @@ impl NoticeBoard {
         if is_first && let Some(wake) = &mut *lock(&self.wake) {
             wake();
         }
+    }
+
+    /// A message was edited or deleted. Returns whether it still waits to be shown: then it is shown
+    /// with its new text, or not at all.
+    pub fn amend(&self, watch: WatchId, change: &Change) -> bool {
+        let mut state = self.lock();
+        if state.watch != watch.0 {
+            return true;
+        }
+        if change.body.is_none() {
+            // The server counts anew.
+            state.unread.forget();
+        }
+        let is_meant = |notice: &Notice| match notice {
+            Notice::Message(message) | Notice::Sent(message) => message.id == change.id,
+            Notice::Text(_) => false,
+        };
+        let Some(place) = state.notices.iter().position(is_meant) else { return false };
+        match (&change.body, &mut state.notices[place]) {
+            (Some(body), Notice::Message(message) | Notice::Sent(message)) => {
+                message.body = body.clone();
+            }
+            _ => drop(state.notices.remove(place)),
+        }
+        true
     }
 
     /// Sets the state of the watch.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use jiff::tz::TimeZone;
 
-use crate::catalogue::{client, scheduled};
+use crate::catalogue::{change, client, scheduled};
 use crate::client::question;
 use crate::model::{Message, Priority, Timestamp};
 
@@ -64,6 +64,7 @@ fn head(message: &Message, has_title: bool) -> String {
     }
     let tags = details.tags.iter().filter(|tag| !question::is_of_question(tag));
     words.extend(tags.map(|tag| format!("#{}", tag.as_str())));
+    words.extend(details.edited.map(|_| change::edited_mark().to_owned()));
     words.join(" ")
 }
 
@@ -101,6 +102,7 @@ mod tests {
             (r#"{"priority":1}"#, "[min]\nstep 3"),
             (r#"{"tags":["ask"]}"#, "(reply 18)\nstep 3"),
             (r#"{"tags":["ask","x","choice:a","choice:b"]}"#, "(reply 18) a | b #x\nstep 3"),
+            (r#"{"tags":["x"],"edited":"2026-11-30T09:00:00.000Z"}"#, "#x (edited)\nstep 3"),
             (r#"{"click":"http://x"}"#, "step 3\n-> http://x"),
         ] {
             assert_eq!(text(&message(details)), shown);

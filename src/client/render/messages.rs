@@ -6,7 +6,9 @@ use jiff::tz::TimeZone;
 
 use super::inbox::{Clock, Layout};
 use super::{View, details, object};
-use crate::model::{Message, Timestamp};
+use crate::catalogue::change as texts;
+use crate::model::{Change, Message, Timestamp};
+use crate::protocol::event::Event;
 use crate::terminal::{self, relative, text};
 
 /// The format of messages.
@@ -57,6 +59,39 @@ impl Messages {
             }
         }
         Ok(())
+    }
+}
+
+impl Messages {
+    /// Writes an edit or a deletion. Raw texts have none.
+    pub fn write_change(&mut self, change: &Change, out: &mut dyn Write) -> io::Result<()> {
+        match self {
+            Self::Json => writeln!(out, "{}", object::line(&Event::from(change.clone()))),
+            Self::Raw => Ok(()),
+            Self::LaidOut(_) => writeln!(out, "{}", self::change(change)),
+            Self::Plain(clock) => {
+                let room = change.room.as_ref().map(|room| format!("{room} "));
+                let (room, by) = (room.unwrap_or_default(), changer(change));
+                let at = moment(change.at, *clock);
+                writeln!(out, "{at}\t{room}{by}\t{}", self::change(change))
+            }
+        }
+    }
+}
+
+/// An edit or a deletion on one line, safe for a terminal.
+pub fn change(change: &Change) -> String {
+    let (by, id) = (changer(change), change.id.0);
+    match &change.body {
+        Some(body) => texts::edited(by, id, text::visible(body.as_str())),
+        None => texts::deleted(by, id),
+    }
+}
+
+fn changer(change: &Change) -> &str {
+    match &change.by {
+        Some(by) => by.as_str(),
+        None => texts::an_operator(),
     }
 }
 

@@ -19,6 +19,8 @@ pub struct MessageArguments {
 /// What `chat-server message` does.
 #[derive(Debug, Subcommand)]
 pub enum MessageCommand {
+    /// Delete a message as its author can: nobody finds it any more.
+    Delete(MessageDeleteArguments),
     /// Delete messages for good: those that match every given condition.
     #[command(after_help = server_help::message_purge_examples())]
     Purge(MessagePurgeArguments),
@@ -28,9 +30,18 @@ impl MessageCommand {
     /// Whether it rewrites the file.
     pub fn compacts(&self) -> bool {
         match self {
+            Self::Delete(_) => false,
             Self::Purge(purge) => purge.compact,
         }
     }
+}
+
+/// `message delete`
+#[derive(Debug, Args)]
+pub struct MessageDeleteArguments {
+    /// The message. Its text is in the file until `message purge --deleted`.
+    #[arg(value_name = "ID", value_parser = clap::value_parser!(i64).range(1..))]
+    pub id: i64,
 }
 
 /// `message purge`
@@ -46,6 +57,9 @@ pub struct MessagePurgeArguments {
     /// Messages from or to this user.
     #[arg(long, value_name = "NAME", value_hint = ValueHint::Username, group = "which")]
     pub user: Option<String>,
+    /// Messages that were deleted with `delete`: their texts are in the file until then.
+    #[arg(long, group = "which")]
+    pub deleted: bool,
     /// Only messages from the user.
     #[arg(long, requires = "user", conflicts_with = "received")]
     pub sent: bool,

@@ -1,19 +1,38 @@
-//! Purges messages, one step per request.
+//! Deletes messages for their readers, and purges them for good, one step per request.
 
 use std::sync::Arc;
 
+use super::super::changes::NotChanged;
 use super::{AdminResponder, Service, failure};
 use crate::admin::answer::{AdminReply, Code, Refusal};
 use crate::admin::purge::{Compact, Purge, PurgePart};
 use crate::model::MessageId;
 use crate::store::{
-    self, DatabaseBytes, FindToPurge, PurgeCandidates, PurgeFilter, PurgeSide, StoreError,
+    self, Actor, Alteration, ChangeMessage, DatabaseBytes, FindToPurge, PurgeCandidates,
+    PurgeFilter, PurgeSide, StoreError,
 };
 
 /// Up to this file size, a purge compacts the file without a request to: it takes a moment.
 const COMPACT_UNASKED_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 impl Service {
+    /// Deletes a message for its readers. Its bytes stay until a purge.
+    pub(super) fn delete_message(self: &Arc<Self>, id: MessageId, responder: AdminResponder) {
+        let (actor, alteration) = (Actor::Operator, Alteration::Delete);
+        let change = ChangeMessage { actor, id, alteration, only: None };
+        self.change(change, move |changed| match changed {
+            Ok(_) => {
+                tracing::info!(message = id.0, "message deleted");
+                responder.answer(Ok(AdminReply::Done));
+            }
+            Err(NotChanged::Message(_)) => {
+                let message = format!("there is no message {}", id.0);
+                responder.answer(Err(Refusal::new(Code::UnknownMessage, message)));
+            }
+            Err(NotChanged::Store(error)) => responder.answer(Err(failure(error))),
+        });
+    }
+
     /// Executes one step of a purge. The next request continues after the reply's `upto`.
     pub(super) fn purge_messages(
         self: &Arc<Self>,
@@ -116,5 +135,6 @@ fn filter(purge: Purge) -> PurgeFilter {
         before_id: purge.before_id,
         user: purge.user.map(|user| (user.name, part(user.part))),
         unread_too: purge.unread_too,
+        deleted_only: purge.deleted_only,
     }
 }

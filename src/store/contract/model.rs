@@ -184,6 +184,7 @@ impl Model {
             click: carried.has_words.then(|| "https://ci.example/1".parse().unwrap()),
             reply_to: carried.answers.map(|place| self.place(place)),
             due_at: None,
+            edited: None,
         };
         details.if_any()
     }

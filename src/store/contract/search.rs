@@ -10,8 +10,8 @@ use super::{Engine, NEKO, Open, PAFF, USERS, ids, message};
 use crate::model::{Details, MessageId, UserId};
 use crate::search::Query;
 use crate::store::{
-    Append, PageBounds, Purge, ReadAround, SEARCHED_ROWS_MAX, SEARCHED_TEXTS_MAX, Search,
-    SearchPage, Searched, Unreadable,
+    Actor, Alteration, Append, ChangeMessage, MessageChanged, PageBounds, Purge, ReadAround,
+    SEARCHED_ROWS_MAX, SEARCHED_TEXTS_MAX, Search, SearchPage, Searched, Unreadable,
 };
 
 /// The messages of a page.
@@ -26,6 +26,9 @@ pub(super) enum Step {
     Say(Said),
     /// Deletes one of the messages.
     Delete(u8),
+    /// One of the messages gets another text, or is deleted by who wrote it.
+    Edit(u8, String),
+    Remove(u8),
     /// Indexes all messages.
     Index,
     Reopen,
@@ -65,6 +68,8 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         10 => (user.clone(), user.clone(), text()).prop_map(Step::Say),
         2 => any::<u8>().prop_map(Step::Delete),
+        3 => (any::<u8>(), text()).prop_map(|(place, text)| Step::Edit(place, text)),
+        1 => any::<u8>().prop_map(Step::Remove),
         2 => Just(Step::Index),
         1 => Just(Step::Reopen),
         6 => (user, query()).prop_map(|(user, query)| Step::Search(user, query)),
@@ -93,6 +98,27 @@ pub(super) fn agrees_with_a_naive_scan(open: Open, steps: &[Step]) {
                 assert_eq!(engine.write(Purge { ids, unread_too }), Ok(1));
                 log.remove(&id);
             }
+            Step::Edit(place, body) => {
+                let chosen = usize::from(*place) % log.len().max(1);
+                let Some((id, said)) = log.iter_mut().nth(chosen) else { continue };
+                let (body, key) = (body.parse().unwrap(), None);
+                let edited = change(&engine, said.0, *id, Alteration::Edit { body, key });
+                if matches!(edited, MessageChanged::Stored { .. }) {
+                    said.2 = step_text(step);
+                } else {
+                    assert_eq!(edited, MessageChanged::TooManyEdits);
+                }
+            }
+            Step::Remove(place) => {
+                let chosen = usize::from(*place) % log.len().max(1);
+                let Some((id, said)) = log.iter().nth(chosen).map(|(id, said)| (*id, said.0))
+                else {
+                    continue;
+                };
+                let removed = change(&engine, said, id, Alteration::Delete);
+                assert!(matches!(removed, MessageChanged::Stored { .. }));
+                log.remove(&id);
+            }
             Step::Index => engine.store().index_words(),
             Step::Reopen => engine.reopen(),
             Step::Search(reader, query) => {
@@ -104,6 +130,18 @@ pub(super) fn agrees_with_a_naive_scan(open: Open, steps: &[Step]) {
         }
     }
     engine.store().close();
+}
+
+fn change(engine: &Engine, author: usize, id: i64, alteration: Alteration) -> MessageChanged {
+    let (actor, id) = (Actor::User(UserId(author as i64 + 1)), MessageId(id));
+    engine.write(ChangeMessage { actor, id, alteration, only: None }).unwrap()
+}
+
+fn step_text(step: &Step) -> String {
+    match step {
+        Step::Edit(_, text) => text.clone(),
+        _ => String::new(),
+    }
 }
 
 /// Whether the reader finds a message. It shares nothing with the search but the form of a query.

@@ -23,7 +23,7 @@ fn import(engine: &Engine, steps: Vec<Step>) -> Imported {
 }
 
 /// What an engine exports.
-fn export(engine: &Engine, with_secrets: bool) -> Vec<Record> {
+pub(super) fn export(engine: &Engine, with_secrets: bool) -> Vec<Record> {
     let export = Export { user: None, from_id: MessageId::ZERO, with_secrets };
     export_during(engine, &export, || {})
 }

@@ -46,7 +46,7 @@ const MESSAGES: &str = "
                   WHERE d.message_id = m.id AND m.mailbox_id < 0
                     AND ($2::bigint IS NULL OR $2 = d.user_id)
                   ORDER BY u.id, d.cursor)
-      FROM chat.messages m
+      FROM chat.folded_messages m
      WHERE m.id > $1 AND ($2 IS NULL OR chat.sees($3, $2, m.id, m.sender_id, m.mailbox_id))
      ORDER BY m.id";
 

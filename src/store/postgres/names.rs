@@ -233,7 +233,7 @@ fn count_unread(
     let at = inbox_position(session, mailbox)?;
     let max = i64::try_from(max).unwrap_or(i64::MAX);
     let row = session.query_one(
-        "SELECT count(*) FROM (SELECT FROM chat.messages
+        "SELECT count(*) FROM (SELECT FROM chat.folded_messages
                                 WHERE mailbox_id = $1 AND id > $2 LIMIT $3) AS unread",
         &[&mailbox.0, &at.0, &max],
     )?;

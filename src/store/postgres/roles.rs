@@ -130,7 +130,8 @@ fn rights(Roles { server, reader }: &Roles) -> String {
          REVOKE ALL ON ALL FUNCTIONS IN SCHEMA chat FROM PUBLIC, {server}, {reader};
          GRANT USAGE ON SCHEMA chat TO {server}, {reader};
          GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA chat TO {server};
-         REVOKE UPDATE ON chat.messages, chat.keys, chat.batches, chat.changes FROM {server};
+         REVOKE UPDATE ON chat.messages, chat.message_changes, chat.keys, chat.batches, chat.changes
+           FROM {server};
          -- A further copy of an imported message extends its key.
          GRANT UPDATE (last_id) ON chat.keys TO {server};
          REVOKE INSERT, UPDATE, DELETE ON chat.meta FROM {server};

@@ -68,8 +68,9 @@ struct NewMessages {
     asked: Instant,
     /// How far it looked.
     upto: MessageId,
+    /// The messages, and the edits and deletions of others in the same mailbox.
     committed: Vec<(MailboxId, MessageId)>,
-    /// Those that somebody watches.
+    /// The messages that somebody watches. One that is missing is read from the database.
     texts: Vec<LiveMessage>,
     /// There are more.
     has_more: bool,
@@ -236,6 +237,8 @@ impl Tailer {
         }
         let rows = session.query(
             "SELECT id, mailbox_id FROM chat.messages WHERE id > $1 AND id <= $2
+              UNION ALL
+             SELECT id, mailbox_id FROM chat.message_changes WHERE id > $1 AND id <= $2
               ORDER BY id LIMIT $3",
             &[&tail.0, &head, &MESSAGES_MAX],
         )?;
@@ -373,7 +376,7 @@ fn texts(session: &mut Session, ids: &[i64]) -> Result<Vec<LiveMessage>> {
     }
     let rows = session.query(
         "SELECT m.id, m.sent_at, s.name, coalesce(r.name, x.name), m.body, m.details, m.sender_id
-           FROM chat.messages m
+           FROM chat.folded_messages m
            JOIN chat.users s ON s.id = m.sender_id
            LEFT JOIN chat.users r ON r.id = m.mailbox_id
            LEFT JOIN chat.rooms x ON x.id = -m.mailbox_id

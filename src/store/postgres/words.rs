@@ -31,8 +31,11 @@ pub(in crate::store) fn upto(session: &mut Session) -> Result<Option<MessageId>>
 /// Indexes the next messages.
 pub(in crate::store) fn index_some(session: &mut Session) -> Result<Step> {
     let begin = upto(session)?.unwrap_or(MessageId::ZERO);
+    // A text that is edited after this is read again by the next step.
+    let newest = session.query_one("SELECT chat.newest_message_change($1)", &[&LANE])?;
+    let changed: i64 = newest.get(0);
     let rows = session.query(
-        "SELECT id, sender_id, mailbox_id, body, details FROM chat.messages
+        "SELECT id, sender_id, mailbox_id, body, details FROM chat.folded_messages
           WHERE id > $1 ORDER BY id LIMIT $2",
         &[&begin.0, &STEP_MESSAGES_MAX],
     )?;
@@ -45,26 +48,35 @@ pub(in crate::store) fn index_some(session: &mut Session) -> Result<Step> {
         // No reader sees a message with invalid details.
         let details = row.get::<_, Option<&str>>(4).map(Details::from_json);
         let details = details.and_then(std::result::Result::ok);
-        let mut vector = String::new();
-        search::tokens(parties, &body, details.as_ref(), |token| {
-            vector.push('\'');
-            vector.push_str(token);
-            vector.push_str("' ");
-        });
         ids.push(row.get(0));
-        vectors.push(vector);
+        vectors.push(vector(parties, &body, details.as_ref()));
     }
     let row = session.query_one(
-        "SELECT chat.index_words($1, $2, $3, $4, $5, $6)",
-        &[&LANE, &mark(), &begin.0, &end, &ids, &vectors],
+        "SELECT chat.index_words($1, $2, $3, $4, $5, $6, $7)",
+        &[&LANE, &mark(), &begin.0, &end, &ids, &vectors, &changed],
     )?;
     Ok(if row.get(0) { Step::Indexed } else { Step::Nothing })
+}
+
+/// The words of a message, in the form of a `tsvector`.
+pub(in crate::store) fn vector(
+    parties: (UserId, MailboxId),
+    body: &str,
+    details: Option<&Details>,
+) -> String {
+    let mut vector = String::new();
+    search::tokens(parties, body, details, |token| {
+        vector.push('\'');
+        vector.push_str(token);
+        vector.push_str("' ");
+    });
+    vector
 }
 
 /// Indexes all messages, together with other nodes.
 #[cfg(test)]
 pub(in crate::store) fn index_all(session: &mut Session) -> Result<()> {
-    let newest = "SELECT coalesce(max(id), 0) FROM chat.messages";
+    let newest = "SELECT coalesce(max(id), 0) FROM chat.folded_messages";
     loop {
         let end = upto(session)?.unwrap_or(MessageId::ZERO);
         if end.0 >= session.query_one(newest, &[])?.get(0) {

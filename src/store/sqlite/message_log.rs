@@ -40,7 +40,7 @@ pub(in crate::store) fn is_for(
 ) -> rusqlite::Result<bool> {
     connection
         .prepare_cached(concat!(
-            "SELECT 1 FROM messages m WHERE m.id = ?1 AND (m.recipient_id = ?2 OR ",
+            "SELECT 1 FROM folded_messages m WHERE m.id = ?1 AND (m.recipient_id = ?2 OR ",
             is_read_in_room!("?2"),
             ")"
         ))?
@@ -57,7 +57,7 @@ pub(in crate::store) fn thread_of(
     connection
         .prepare_cached(concat!(
             "SELECT coalesce(t.thread_id, m.id)
-               FROM messages m LEFT JOIN threads t ON t.message_id = m.id
+               FROM folded_messages m LEFT JOIN threads t ON t.message_id = m.id
               WHERE m.id = ?1 AND (?2 IN (m.sender_id, m.recipient_id) OR ",
             is_read_in_room!("?2"),
             ")"

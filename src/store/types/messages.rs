@@ -3,8 +3,8 @@
 use smallvec::SmallVec;
 
 use crate::model::{
-    Body, CursorName, Details, Filter, Key, MailboxId, MailboxName, Message, MessageId, Timestamp,
-    UserId, UserName,
+    Body, Change, CursorName, Details, Filter, Key, MailboxId, MailboxName, Message, MessageId,
+    Timestamp, UserId, UserName,
 };
 use crate::store::operation::{Party, Read, Write};
 use crate::store::types::rooms::{LiveRooms, Unreadable, Wanted};
@@ -95,6 +95,8 @@ pub struct ReadPage {
     /// Leaves out messages that do not pass. Then a page also ends after
     /// [`FILTERED_MESSAGES_MAX`] messages that it looked at.
     pub filter: Filter,
+    /// How it shows edits and deletions. A page of dead letters has none.
+    pub changes: Changes,
     /// Where the page ends.
     pub bounds: PageBounds,
 }
@@ -162,6 +164,8 @@ pub struct Page {
     pub start: MessageId,
     /// The messages, in the order of the message log.
     pub messages: Vec<Message>,
+    /// Edits and deletions, in the order of the message log: see [`Changes`].
+    pub changes: Vec<Change>,
     /// There are more messages in the direction of reading, or there may be.
     pub more: bool,
     /// The last message that was looked at, in the direction of reading: the last one of the page,
@@ -188,6 +192,20 @@ pub enum PageStart {
     Unread(MessageId),
     /// With the oldest of the reader's dead letters at this cursor after this id.
     Dead(CursorName, MessageId),
+}
+
+/// How a page shows edits and deletions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Changes {
+    /// Messages have their newest text. Those that were deleted are missing.
+    #[default]
+    Folded,
+    /// The same, and the page has the newest change of each message that was changed after the
+    /// beginning of the page, and came before it: what a stream tells.
+    Told,
+    /// Messages have the text that they were sent with, and the page has each edit and each deletion.
+    /// The texts of deleted messages are missing all the same.
+    Raw,
 }
 
 /// The bounds of a page. The page ends at whichever it reaches first.

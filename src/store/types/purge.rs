@@ -15,6 +15,8 @@ pub struct PurgeFilter {
     pub user: Option<(UserName, PurgeSide)>,
     /// Whether unread messages match, too.
     pub unread_too: bool,
+    /// Only messages that their users have deleted.
+    pub deleted_only: bool,
 }
 
 /// The direction of a user's messages.
@@ -32,7 +34,7 @@ pub enum PurgeSide {
 /// filter's user does not exist.
 ///
 /// A message is unread while a cursor of its recipient is before it, or while it is a dead letter.
-/// The cursor `inbox` is at 0 until it is moved.
+/// The cursor `inbox` is at 0 until it is moved. A message that its users have deleted is not unread.
 pub struct FindToPurge {
     /// What to look for.
     pub filter: PurgeFilter,

@@ -12,7 +12,7 @@ use crate::catalogue::{client, shared};
 use crate::client::exit::Exit;
 use crate::client::failure::Failure;
 use crate::client::render::object;
-use crate::model::{Details, Message, Tag};
+use crate::model::{Details, Message, Tag, Timestamp};
 use crate::terminal::text;
 
 /// The pause before a message's second attempt. Each further pause is twice as long, up to the
@@ -118,7 +118,8 @@ impl Exec {
 /// A variable for each detail. One that the message lacks is not set, whatever this process has.
 fn set_details(command: &mut Command, details: Option<&Details>) {
     let none = Details::default();
-    let Details { title, priority, tags, click, reply_to, due_at: _ } = details.unwrap_or(&none);
+    let Details { title, priority, tags, click, reply_to, due_at: _, edited } =
+        details.unwrap_or(&none);
     let tags = tags.iter().map(Tag::as_str).collect::<Vec<_>>().join(",");
     for (name, value) in [
         ("CHAT_TITLE", title.as_ref().map(|title| title.as_str().to_owned())),
@@ -126,6 +127,7 @@ fn set_details(command: &mut Command, details: Option<&Details>) {
         ("CHAT_TAGS", Some(tags).filter(|tags| !tags.is_empty())),
         ("CHAT_CLICK", click.as_ref().map(|click| click.as_str().to_owned())),
         ("CHAT_REPLY_TO", reply_to.map(|id| id.0.to_string())),
+        ("CHAT_EDITED_AT", edited.map(Timestamp::to_rfc3339)),
     ] {
         match value {
             Some(value) => command.env(name, value),

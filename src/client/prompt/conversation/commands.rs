@@ -3,10 +3,11 @@
 use std::io::{self, Write};
 
 use super::{Conversation, Flow, Person, add_listed_users};
-use crate::catalogue::{client, prompt};
+use crate::catalogue::{change as changed, client, prompt};
 use crate::client::arguments::ReceiptsOf;
 use crate::client::command::{
-    conversations, inbox, parse_mailbox, receipts, reply, revoke, search, send, status, users, who,
+    change, conversations, inbox, parse_mailbox, receipts, reply, revoke, search, send, status,
+    users, who,
 };
 use crate::client::delivery::Text;
 use crate::client::exit::Exit;
@@ -21,7 +22,7 @@ use crate::client::{delivery, open_questions, password, question, verbs};
 use crate::model::{
     CursorName, MailboxName, Message, MessageId, SessionId, StatusText, Token, UserName,
 };
-use crate::protocol::arguments::{Ack, Fetch, FetchFrom, Passwd, Revoke, True};
+use crate::protocol::arguments::{Ack, Delete, Fetch, FetchFrom, Passwd, Revoke, True};
 use crate::protocol::people::ChangeSettings;
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::Conversation as Listed;
@@ -50,6 +51,16 @@ impl Conversation {
             Line::Reply { text } => self.reply(text, out)?,
             Line::ReplyTo { id, text } => self.reply_to(MessageId(id), text, out)?,
             Line::Answer { text } => self.answer(text, out)?,
+            Line::Edit { id, text } => {
+                let (token, id) = (self.token()?, MessageId(id));
+                change::edit_at_prompt(&mut self.link, token, (id, text))?;
+                writeln!(out, "{}", changed::message_is_edited(id.0))?;
+            }
+            Line::Delete { id } => {
+                let (token, id) = (self.token()?, MessageId(id));
+                verbs::delete(&mut self.link, token, Delete { id })?;
+                writeln!(out, "{}", changed::message_is_deleted(id.0))?;
+            }
             Line::Bell { is_on } => self.bell(is_on, out)?,
             Line::Inbox => {
                 let token = self.token()?;

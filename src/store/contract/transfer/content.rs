@@ -289,6 +289,7 @@ fn messages(users: &[User], rooms: &[Room], posts: &[Post], first: i64) -> Vec<M
         let details = Details {
             title: post.title.map(|title| title.parse().unwrap()),
             reply_to: answered.map(|index| messages[index.index(messages.len())].id),
+            edited: (number % 3 == 0).then_some(Timestamp(1_764_000_000_123)),
             ..Details::default()
         };
         let details = details.if_any();

@@ -180,7 +180,9 @@ macro_rules! select_accounts {
                     (SELECT count(*) FROM chat.messages m
                       WHERE m.mailbox_id = u.id AND u.deleted_at IS NULL
                         AND m.id > coalesce((SELECT c.upto_id FROM chat.cursors c
-                                              WHERE c.user_id = u.id AND c.name = 'inbox'), 0))",
+                                              WHERE c.user_id = u.id AND c.name = 'inbox'), 0)
+                        AND NOT EXISTS (SELECT FROM chat.message_changes d
+                                         WHERE d.message_id = m.id AND d.body IS NULL))",
             $rest
         )
     };
@@ -192,7 +194,10 @@ impl Query for FindAccount {
         let row = session.query_opt(
             select_accounts!(
                 ", (SELECT count(*) FROM chat.messages m WHERE m.sender_id = u.id),
-                   (SELECT count(*) FROM chat.messages m WHERE m.mailbox_id = u.id)
+                   (SELECT count(*) FROM chat.messages m
+                     WHERE m.mailbox_id = u.id
+                       AND NOT EXISTS (SELECT FROM chat.message_changes d
+                                        WHERE d.message_id = m.id AND d.body IS NULL))
                    FROM chat.users u WHERE u.name = $1"
             ),
             &[&name],

@@ -51,7 +51,7 @@ fn newest_in_rooms(session: &mut Session, reading: &Reading) -> Result<Vec<Newes
     let rows = session.query(
         "SELECT r.mailbox_id, max(l.id)
            FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS r (mailbox_id, after_id, upto_id)
-          CROSS JOIN LATERAL (SELECT m.id FROM chat.messages m
+          CROSS JOIN LATERAL (SELECT m.id FROM chat.folded_messages m
                                WHERE m.mailbox_id = r.mailbox_id AND m.id > r.after_id
                                  AND m.id <= r.upto_id
                                ORDER BY m.id DESC LIMIT 1) AS l
@@ -90,7 +90,7 @@ impl ListConversations {
         let rows = session.query(
             "WITH looked AS (SELECT m.id, m.sender_id,
                                     row_number() OVER (ORDER BY m.id DESC) AS place
-                               FROM (SELECT id, sender_id FROM chat.messages
+                               FROM (SELECT id, sender_id FROM chat.folded_messages
                                       WHERE mailbox_id = $1 AND id < $2 AND id <= $3
                                       ORDER BY id DESC LIMIT $4::bigint + 1) AS m)
              SELECT l.sender_id, max(l.id), (SELECT min(e.id) FROM looked e WHERE e.place <= $4),

@@ -140,7 +140,7 @@ pub(in crate::store) fn position(
 pub(in crate::store) fn is_for(session: &mut Session, user: UserId, id: MessageId) -> Result<bool> {
     // Sent by nobody, so that nobody reads it as its sender.
     let row = session.query_opt(
-        "SELECT 1 FROM chat.messages m
+        "SELECT 1 FROM chat.folded_messages m
           WHERE m.id = $1 AND (m.mailbox_id = $2 OR m.mailbox_id < 0
                                 AND chat.sees($3, $2, m.id, 0, m.mailbox_id))",
         &[&id.0, &user.0, &LANE],

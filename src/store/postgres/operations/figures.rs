@@ -39,7 +39,9 @@ impl Query for CountAll {
                     (SELECT count(*) FROM chat.messages m
                        JOIN chat.users u ON u.id = m.mailbox_id
                        LEFT JOIN chat.cursors c ON c.user_id = u.id AND c.name = 'inbox'
-                      WHERE m.id > coalesce(c.upto_id, 0) AND u.deleted_at IS NULL),
+                      WHERE m.id > coalesce(c.upto_id, 0) AND u.deleted_at IS NULL
+                        AND NOT EXISTS (SELECT FROM chat.message_changes d
+                                         WHERE d.message_id = m.id AND d.body IS NULL)),
                     pg_database_size(current_database()),
                     (SELECT value::bigint FROM chat.meta WHERE name = 'schema')
                FROM (SELECT chat.now_ms() AS now) AS n,

@@ -131,7 +131,7 @@ fn place_cursor(session: &mut Session, cursor: &Cursor, imported: u64) -> Result
         return Ok(Err(format!("there is no message {} yet", cursor.upto.0)));
     }
     let row = session.query_one(
-        "SELECT count(*) FROM chat.messages WHERE mailbox_id = $1 AND id <= $2",
+        "SELECT count(*) FROM chat.folded_messages WHERE mailbox_id = $1 AND id <= $2",
         &[&user.0, &cursor.upto.0],
     )?;
     if row.get::<_, i64>(0).unsigned_abs() != imported {
@@ -166,7 +166,7 @@ fn place_mark(session: &mut Session, mark: &Mark, imported: u64) -> Result<Outco
     let is_new = !there.by_mailbox.contains_key(&conversation);
     let is_full = is_new && there.by_mailbox.len() >= MARKS_MAX;
     let row = session.query_one(
-        "SELECT count(*) FROM chat.messages
+        "SELECT count(*) FROM chat.folded_messages
           WHERE mailbox_id = CASE WHEN $2::bigint < 0 THEN $2 ELSE $1::bigint END AND id <= $3
             AND ($2 < 0 OR sender_id = $2::bigint)",
         &[&user.0, &conversation.0, &mark.upto.0],

@@ -153,7 +153,7 @@ fn incoming(
                               AND (NOT r.only_mentions OR chat.mentions(m.body, $6)))
            FROM unnest($1::bigint[], $2::boolean[], $3::bigint[], $4::bigint[])
                 AS r (mailbox_id, only_mentions, after_id, upto_id)
-          CROSS JOIN LATERAL (SELECT * FROM chat.messages m
+          CROSS JOIN LATERAL (SELECT * FROM chat.folded_messages m
                                WHERE m.mailbox_id = r.mailbox_id AND m.id > r.after_id
                                  AND m.id <= r.upto_id
                                ORDER BY m.id LIMIT $7::bigint) AS m

@@ -1,5 +1,6 @@
 //! Reading pages of the message log.
 
+mod changes;
 mod filling;
 mod merging;
 
@@ -16,9 +17,10 @@ use crate::store::postgres::operations::{cursors, marks, users};
 use crate::store::postgres::places::find_place;
 use crate::store::postgres::reading::Reading;
 use crate::store::postgres::session::Session;
+use crate::store::types::changes::{ChangeRange, ChangedPart};
 use crate::store::types::marks::Marks;
 use crate::store::types::messages::{
-    FindStart, Page, PageStart, ReadPage, ReadThread, Start, StreamStart, ThreadStart,
+    Changes, FindStart, Page, PageStart, ReadPage, ReadThread, Start, StreamStart, ThreadStart,
 };
 use crate::store::types::rooms::{Actor, RoomPart, Unreadable, Wanted, readable};
 use filling::{LeftOut, Part, Selection};
@@ -29,23 +31,39 @@ type Readable = std::result::Result<Page, Unreadable>;
 
 impl Query for ReadPage {
     fn query(&self, session: &mut Session) -> Result<Readable> {
-        let mut page = match &self.with {
-            None => Ok(self.incoming(session)?),
-            Some(MailboxName::User(name)) => self.conversation(session, name)?,
-            Some(MailboxName::Room(name)) => self.of_room(session, name)?,
+        let mut changed = Changed { parts: Vec::new(), head: MessageId(i64::MAX) };
+        let page = match &self.with {
+            None => Ok(self.incoming(session, &mut changed)?),
+            Some(MailboxName::User(name)) => self.conversation(session, name, &mut changed)?,
+            Some(MailboxName::Room(name)) => self.of_room(session, name, &mut changed)?,
         };
-        if let Ok(page) = &mut page
-            && self.is_before()
-        {
+        let Ok(mut page) = page else { return Ok(page) };
+        if self.is_before() {
             page.messages.reverse();
         }
-        Ok(page)
+        if self.changes == Changes::Raw {
+            changes::unfold(session, &mut page)?;
+        }
+        if let Some(range) = ChangeRange::of(self.changes, &page, self.is_before())
+            && !changed.parts.is_empty()
+        {
+            // What came after the moment of the page belongs to a later one.
+            let range = ChangeRange { upto: range.upto.min(changed.head), ..range };
+            changes::add(session, range, &changed.parts, &self.filter, &mut page)?;
+        }
+        Ok(Ok(page))
     }
+}
+
+/// Whose changes belong to a page, and up to which entry of the message log.
+struct Changed {
+    parts: Vec<ChangedPart>,
+    head: MessageId,
 }
 
 impl ReadPage {
     /// What comes to the reader, in their own mailbox and in rooms.
-    fn incoming(&self, session: &mut Session) -> Result<Page> {
+    fn incoming(&self, session: &mut Session, changed: &mut Changed) -> Result<Page> {
         if let PageStart::Dead(cursor, after) = &self.start {
             let (reader, since) = (self.reader.0, self.since());
             return self.selection(None, Marks::default()).fill(*after, |from, limit| {
@@ -59,6 +77,9 @@ impl ReadPage {
         let reading = Reading::find(session, self.reader, &self.cursor())?;
         let marks = self.find_marks(session, reading.position)?;
         let parts = reading.parts(self.wanted);
+        changed.head = reading.head;
+        changed.parts.push(ChangedPart::own(self.reader));
+        changed.parts.extend(ChangedPart::of_rooms(self.reader, self.wanted, &parts));
         if !parts.is_empty() {
             let own = Some(self.reader.into());
             let mut page = self.merged(session, (&reading, marks), own, &parts)?;
@@ -75,10 +96,16 @@ impl ReadPage {
     }
 
     /// What the reader and another user have sent to each other.
-    fn conversation(&self, session: &mut Session, with: &UserName) -> Result<Readable> {
+    fn conversation(
+        &self,
+        session: &mut Session,
+        with: &UserName,
+        changed: &mut Changed,
+    ) -> Result<Readable> {
         let Some(UserId(with)) = users::id_of(session, with)? else {
             return Ok(Err(Unreadable::Unknown));
         };
+        changed.parts = ChangedPart::conversation(self.reader, UserId(with));
         let position = match &self.start {
             PageStart::Cursor(_) | PageStart::Unread(_) => {
                 cursors::position(session, self.reader, &self.cursor())?
@@ -96,7 +123,12 @@ impl ReadPage {
     }
 
     /// The messages of a room. A user who has left still reads what came before.
-    fn of_room(&self, session: &mut Session, name: &RoomName) -> Result<Readable> {
+    fn of_room(
+        &self,
+        session: &mut Session,
+        name: &RoomName,
+        changed: &mut Changed,
+    ) -> Result<Readable> {
         let found = find_place(session, Actor::User(self.reader), name)?;
         let mut reading = Reading::find(session, self.reader, &self.cursor())?;
         let room = match readable(found, &reading.memberships) {
@@ -110,6 +142,8 @@ impl ReadPage {
         };
         let mut parts = reading.parts(wanted);
         parts.retain(|part| part.room == room);
+        changed.head = reading.head;
+        changed.parts.extend(ChangedPart::of_rooms(self.reader, wanted, &parts));
         reading.position = self.after_mark(session, reading.position, MailboxId::from(room).0)?;
         self.merged(session, (&reading, Marks::default()), None, &parts).map(Ok)
     }
@@ -241,7 +275,7 @@ macro_rules! page_sql {
 /// The messages with these ids.
 pub(in crate::store) const BY_IDS: &str = "
     SELECT m.id, m.sent_at, s.name, coalesce(r.name, x.name), m.body, m.details
-      FROM chat.messages m
+      FROM chat.folded_messages m
       JOIN chat.users s ON s.id = m.sender_id
       LEFT JOIN chat.users r ON r.id = m.mailbox_id
       LEFT JOIN chat.rooms x ON x.id = -m.mailbox_id
@@ -249,35 +283,35 @@ pub(in crate::store) const BY_IDS: &str = "
 
 /// Up to the newest message of a moment.
 const AFTER: &str = page_sql!(
-    "SELECT * FROM chat.messages
+    "SELECT * FROM chat.folded_messages
       WHERE mailbox_id = $1 AND id > $2 AND id <= $5 AND sent_at >= $3",
     "ASC"
 );
 const BEFORE: &str = page_sql!(
-    "SELECT * FROM chat.messages
+    "SELECT * FROM chat.folded_messages
       WHERE mailbox_id = $1 AND id < $2 AND id <= $5 AND sent_at >= $3",
     "DESC"
 );
 /// Both directions of a conversation. A user's messages to themselves count once.
 const WITH_AFTER: &str = page_sql!(
-    "(SELECT * FROM chat.messages WHERE mailbox_id = $1 AND sender_id = $5
+    "(SELECT * FROM chat.folded_messages WHERE mailbox_id = $1 AND sender_id = $5
          AND id > $2 AND sent_at >= $3 ORDER BY id LIMIT $4)
       UNION ALL
-     (SELECT * FROM chat.messages WHERE mailbox_id = $5 AND sender_id = $1 AND $1 <> $5
+     (SELECT * FROM chat.folded_messages WHERE mailbox_id = $5 AND sender_id = $1 AND $1 <> $5
          AND id > $2 AND sent_at >= $3 ORDER BY id LIMIT $4)",
     "ASC"
 );
 const WITH_BEFORE: &str = page_sql!(
-    "(SELECT * FROM chat.messages WHERE mailbox_id = $1 AND sender_id = $5
+    "(SELECT * FROM chat.folded_messages WHERE mailbox_id = $1 AND sender_id = $5
          AND id < $2 AND sent_at >= $3 ORDER BY id DESC LIMIT $4)
       UNION ALL
-     (SELECT * FROM chat.messages WHERE mailbox_id = $5 AND sender_id = $1 AND $1 <> $5
+     (SELECT * FROM chat.folded_messages WHERE mailbox_id = $5 AND sender_id = $1 AND $1 <> $5
          AND id < $2 AND sent_at >= $3 ORDER BY id DESC LIMIT $4)",
     "DESC"
 );
 /// The messages of a thread that the reader may read.
 const THREAD_AFTER: &str = page_sql!(
-    "SELECT m.* FROM chat.messages m
+    "SELECT m.* FROM chat.folded_messages m
       WHERE m.id IN (SELECT $5 UNION ALL
                      SELECT t.message_id FROM chat.threads t WHERE t.thread_id = $5)
         AND m.id > $2 AND m.sent_at >= $3
@@ -285,7 +319,7 @@ const THREAD_AFTER: &str = page_sql!(
     "ASC"
 );
 const THREAD_BEFORE: &str = page_sql!(
-    "SELECT m.* FROM chat.messages m
+    "SELECT m.* FROM chat.folded_messages m
       WHERE m.id IN (SELECT $5 UNION ALL
                      SELECT t.message_id FROM chat.threads t WHERE t.thread_id = $5)
         AND m.id < $2 AND m.sent_at >= $3
@@ -294,7 +328,7 @@ const THREAD_BEFORE: &str = page_sql!(
 );
 /// In the reader's own mailbox, or in a room.
 const DEAD: &str = page_sql!(
-    "SELECT m.* FROM chat.messages m
+    "SELECT m.* FROM chat.folded_messages m
        JOIN chat.dead_letters d ON d.message_id = m.id
       WHERE (m.mailbox_id = $1 OR m.mailbox_id < 0) AND d.user_id = $1 AND d.cursor = $5
         AND m.id > $2 AND m.sent_at >= $3",

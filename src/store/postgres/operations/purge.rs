@@ -30,7 +30,9 @@ impl Query for FindToPurge {
         let rows = session.query(
             "WITH looked_at AS MATERIALIZED (
                  SELECT m.id, m.sent_at, m.sender_id, m.mailbox_id,
-                        octet_length(m.body)::bigint AS bytes
+                        octet_length(m.body)::bigint AS bytes,
+                        EXISTS (SELECT FROM chat.message_changes c
+                                 WHERE c.message_id = m.id AND c.body IS NULL) AS is_deleted
                    FROM chat.messages m
                   WHERE m.id > $1 AND m.id < $2 ORDER BY m.id LIMIT $8),
                   unread AS MATERIALIZED (
@@ -40,8 +42,9 @@ impl Query for FindToPurge {
                                   WHERE NOT $7) AS b) AS p)
              SELECT l.id, l.bytes,
                     l.sent_at < $3 AND ($4::bigint IS NULL OR $5 AND l.sender_id = $4
-                                        OR $6 AND l.mailbox_id = $4),
-                    NOT $7 AND (EXISTS (SELECT FROM unread k
+                                        OR $6 AND l.mailbox_id = $4)
+                    AND (l.is_deleted OR NOT $10),
+                    NOT $7 AND NOT l.is_deleted AND (EXISTS (SELECT FROM unread k
                                          WHERE k.mailbox_id = l.mailbox_id
                                            AND l.id > k.after_id AND l.id <= k.upto_id)
                                 OR EXISTS (SELECT FROM chat.dead_letters d
@@ -58,6 +61,7 @@ impl Query for FindToPurge {
                 &filter.unread_too,
                 &(SCAN_MESSAGES_MAX as i64),
                 &LANE,
+                &filter.deleted_only,
             ],
         )?;
         let mut found =

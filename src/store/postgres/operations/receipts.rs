@@ -41,7 +41,7 @@ fn recipients(session: &mut Session, asker: UserId, of: MessageId) -> Result<Fou
     let found = session.query_opt(
         "SELECT m.sender_id, m.mailbox_id, m.body,
                 chat.sees($3, $2, m.id, m.sender_id, m.mailbox_id)
-           FROM chat.messages m WHERE m.id = $1",
+           FROM chat.folded_messages m WHERE m.id = $1",
         &[&of.0, &asker.0, &LANE],
     )?;
     let Some(found) = found else { return Ok(Err(ReceiptsRefused::Unknown)) };

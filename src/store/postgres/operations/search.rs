@@ -10,7 +10,7 @@ use crate::store::postgres::places::find_place;
 use crate::store::postgres::reading::Reading;
 use crate::store::postgres::session::Session;
 use crate::store::postgres::words;
-use crate::store::types::messages::{PageBounds, PageStart, ReadPage};
+use crate::store::types::messages::{Changes, PageBounds, PageStart, ReadPage};
 use crate::store::types::rooms::{Actor, Membership, Unreadable, Wanted, readable};
 use crate::store::types::search::{
     Envelope, Names, Plan, ReadAround, Readable, SEARCHED_ROWS_MAX, SEARCHED_TEXTS_MAX, Search,
@@ -29,7 +29,7 @@ const PROPOSED_MAX: i64 = 256;
 /// the mailboxes. It looks at a number of messages, whoever may read them.
 const LOG: &str = "
     WITH part AS MATERIALIZED (
-        SELECT * FROM chat.messages WHERE id > $1 AND id < $2 ORDER BY id DESC LIMIT $4)
+        SELECT * FROM chat.folded_messages WHERE id > $1 AND id < $2 ORDER BY id DESC LIMIT $4)
     SELECT m.id, m.sent_at, s.name, coalesce(r.name, x.name), m.body, m.details,
            m.sender_id, m.mailbox_id
       FROM part m
@@ -42,7 +42,7 @@ const LOG: &str = "
 /// How many messages [`LOG`] looks at, and the oldest of them.
 const LOG_END: &str = "
     SELECT count(*), min(id) FROM (
-        SELECT id FROM chat.messages WHERE id > $1 AND id < $2 ORDER BY id DESC LIMIT $3) AS part";
+        SELECT id FROM chat.folded_messages WHERE id > $1 AND id < $2 ORDER BY id DESC LIMIT $3) AS part";
 
 /// The newest indexed messages between two ids that the index proposes.
 const NEWEST: &str = "
@@ -52,7 +52,7 @@ const NEWEST: &str = "
               FROM (SELECT * FROM chat.search WHERE message_id > $1 AND message_id < $2
                      ORDER BY message_id DESC LIMIT $5) AS i
              WHERE i.words @@ $3::text::tsquery ORDER BY i.message_id DESC LIMIT $4) AS i
-      JOIN chat.messages m ON m.id = i.message_id
+      JOIN chat.folded_messages m ON m.id = i.message_id
       JOIN chat.users s ON s.id = m.sender_id
       LEFT JOIN chat.users r ON r.id = m.mailbox_id
       LEFT JOIN chat.rooms x ON x.id = -m.mailbox_id
@@ -72,7 +72,7 @@ const PROPOSED: &str = "
            m.sender_id, m.mailbox_id
       FROM (SELECT message_id FROM i WHERE message_id > $1 AND message_id < $2
              ORDER BY message_id DESC LIMIT $4) AS i
-      JOIN chat.messages m ON m.id = i.message_id
+      JOIN chat.folded_messages m ON m.id = i.message_id
       JOIN chat.users s ON s.id = m.sender_id
       LEFT JOIN chat.users r ON r.id = m.mailbox_id
       LEFT JOIN chat.rooms x ON x.id = -m.mailbox_id
@@ -135,7 +135,8 @@ impl Query for ReadAround {
             let (reader, with) = (self.reader, self.with.clone());
             let bounds = PageBounds { ..*bounds };
             let (wanted, since, filter) = (Wanted::All, None, Default::default());
-            ReadPage { reader, start, with, wanted, since, filter, bounds }.query(session)
+            let changes = Changes::Folded;
+            ReadPage { reader, start, with, wanted, since, filter, changes, bounds }.query(session)
         };
         let next = MessageId(self.around.0.saturating_add(1));
         let upto = match read(PageStart::Before(next), &self.bounds.0)? {

@@ -41,7 +41,7 @@ pub(in crate::store) fn count_by_sender(
         "SELECT u.name, c.count, c.newest, false
                FROM (SELECT m.sender_id, count(*) AS count, min(m.id) AS oldest,
                             max(m.id) AS newest
-                       FROM chat.messages m
+                       FROM chat.folded_messages m
                        LEFT JOIN chat.read_marks k ON k.user_id = $1 AND k.mailbox_id = m.sender_id
                       WHERE m.mailbox_id = $1 AND m.id > $2 AND m.id <= $3
                         AND m.id > coalesce(k.upto_id, 0)
@@ -121,7 +121,7 @@ const LOOK: &str = "
                    SELECT l.id, l.sender_id <> $6
                                 AND (NOT r.only_mentions OR chat.mentions(l.body, $7)) AS is_unread,
                           $8::boolean AND chat.mentions(l.body, $7) AS is_mention
-                     FROM chat.messages l
+                     FROM chat.folded_messages l
                     WHERE l.mailbox_id = r.mailbox_id AND l.id > r.after_id AND l.id <= r.upto_id
                     ORDER BY l.id LIMIT $9::bigint + 1) AS m) AS n
      GROUP BY n.part";

@@ -196,7 +196,8 @@ fn insert(
     }
 }
 
-/// Whether this very message exists, with its id.
+/// Whether this very message exists, with its id. An edited message has another text here, if the edit
+/// is newer than the copy.
 fn is_there(
     connection: &Connection,
     message: &Message,
@@ -207,7 +208,7 @@ fn is_there(
         .prepare_cached(
             "SELECT 1 FROM messages
               WHERE id = ?1 AND sent_at = ?2 AND sender_id = ?3 AND recipient_id = ?4
-                AND key IS ?5 AND body = ?6 AND details IS ?7",
+                AND key IS ?5 AND (?8 OR body = ?6 AND details IS ?7)",
         )?
         .exists(params![
             message.id.0,
@@ -217,6 +218,7 @@ fn is_there(
             message.key.as_ref().map(|key| key.as_str()),
             message.body.as_str(),
             message.details.as_deref().map(Details::to_json),
+            message.details.as_ref().is_some_and(|details| details.edited.is_some()),
         ])
 }
 

@@ -110,7 +110,7 @@ fn is_unread(
     let found = connection
         .prepare_cached(
             "SELECT sender_id, recipient_id, CASE WHEN ?2 THEN body ELSE '' END
-               FROM messages WHERE id = ?1",
+               FROM folded_messages WHERE id = ?1",
         )?
         .query_row(params![id.0, only_mentions], |row| {
             let (sender, mailbox) = (UserId(row.get(0)?), MailboxId(row.get(1)?));

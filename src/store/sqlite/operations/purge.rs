@@ -69,7 +69,8 @@ fn find(
     while let Some(row) = rows.next()? {
         let id = MessageId(row.get(0)?);
         let recipient: i64 = row.get(3)?;
-        if fits(row.get(1)?, row.get(2)?, recipient) {
+        let fits = fits(row.get(1)?, row.get(2)?, recipient);
+        if fits && (!purge.deleted_only || is_deleted(connection, id)?) {
             if !purge.unread_too && read_marks.is_unread(connection, MailboxId(recipient), id)? {
                 found.unread += 1;
             } else {
@@ -97,10 +98,12 @@ fn delete(
     let newest = context.newest()?;
     message_log::raise_floor(context.connection, newest)?;
     let connection = context.connection;
-    let mut find = connection.prepare_cached(
-        "SELECT recipient_id, sender_id, key, body, details FROM messages WHERE id = ?1",
-    )?;
-    // Dead letters are deleted with their message.
+    let mut find = connection
+        .prepare_cached("SELECT recipient_id, sender_id, key FROM messages WHERE id = ?1")?;
+    // A message that its users have deleted has no words in the index.
+    let mut find_text =
+        connection.prepare_cached("SELECT body, details FROM folded_messages WHERE id = ?1")?;
+    // Dead letters, edits and the deletion go with their message.
     let mut delete = connection.prepare_cached("DELETE FROM messages WHERE id = ?1")?;
     let mut read_marks = ReadMarks::default();
     let mut deleted = 0;
@@ -108,19 +111,25 @@ fn delete(
         let found = find
             .query_row([id.0], |row| {
                 let (recipient, sender) = (MailboxId(row.get(0)?), UserId(row.get(1)?));
-                let key: Option<String> = row.get(2)?;
-                // As the index was written: `check` reports a text or details that are invalid.
-                let body = row.get_ref(3)?.as_str().unwrap_or_default().to_owned();
-                Ok((recipient, sender, key, body, row::details(row, 4).ok().flatten()))
+                Ok((recipient, sender, row.get::<_, Option<String>>(2)?))
             })
             .optional()?;
-        let Some((recipient, sender, key, body, details)) = found else { continue };
+        let Some((recipient, sender, key)) = found else { continue };
+        let text = find_text
+            .query_row([id.0], |row| {
+                // As the index was written: `check` reports a text or details that are invalid.
+                let body = row.get_ref(0)?.as_str().unwrap_or_default().to_owned();
+                Ok((body, row::details(row, 1).ok().flatten()))
+            })
+            .optional()?;
         if !unread_too && read_marks.is_unread(connection, recipient, id)? {
             continue;
         }
         deleted += delete.execute([id.0])?;
         let parties = (sender, recipient);
-        context.words.delete(connection, id, parties, (&body, details.as_deref()))?;
+        if let Some((body, details)) = text {
+            context.words.delete(connection, id, parties, (&body, details.as_deref()))?;
+        }
         context.deliveries.delete(connection, recipient, id)?;
         if let Some(key) = key {
             context.keys.delete(connection, sender, &key, id)?;
@@ -138,8 +147,17 @@ struct ReadMarks {
 }
 
 impl ReadMarks {
-    /// Whether the message is unread, or a dead letter.
+    /// Whether the message is unread, or a dead letter. One that its users have deleted is neither.
     fn is_unread(
+        &mut self,
+        connection: &Connection,
+        mailbox: MailboxId,
+        id: MessageId,
+    ) -> rusqlite::Result<bool> {
+        Ok(self.is_after_cursors(connection, mailbox, id)? && !is_deleted(connection, id)?)
+    }
+
+    fn is_after_cursors(
         &mut self,
         connection: &Connection,
         mailbox: MailboxId,
@@ -160,6 +178,13 @@ impl ReadMarks {
             .prepare_cached("SELECT 1 FROM dead_letters WHERE message_id = ?1")?
             .exists([id.0])
     }
+}
+
+/// Whether its users have deleted the message.
+fn is_deleted(connection: &Connection, id: MessageId) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT 1 FROM message_changes WHERE message_id = ?1 AND body IS NULL")?
+        .exists([id.0])
 }
 
 /// The lowest place of the cursors of a mailbox's user. The cursor `inbox` is at 0 if it was never moved. A

@@ -40,7 +40,7 @@ fn recipients(connection: &Connection, asker: UserId, of: MessageId) -> rusqlite
         return Ok(Err(ReceiptsRefused::Off));
     }
     let found = connection
-        .prepare_cached("SELECT sender_id, recipient_id, body FROM messages WHERE id = ?1")?
+        .prepare_cached("SELECT sender_id, recipient_id, body FROM folded_messages WHERE id = ?1")?
         .query_row([of.0], |row| {
             Ok((UserId(row.get(0)?), MailboxId(row.get(1)?), row.get::<_, Box<str>>(2)?))
         })

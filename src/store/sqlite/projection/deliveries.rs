@@ -43,6 +43,8 @@ pub(in crate::store) struct Deliveries {
     /// that no run covers.
     deleted: Vec<Delivery>,
     deleted_unflushed: Vec<MessageId>,
+    /// The edits and deletions of the open transaction, and the mailboxes of their messages.
+    changes: Vec<Delivery>,
     /// Whether the open transaction changes a user's name.
     renamed: bool,
     /// The users whose inbox cursors the open transaction moves backwards.
@@ -62,6 +64,7 @@ pub(in crate::store) struct Savepoint {
     watched_texts: usize,
     deleted: usize,
     deleted_unflushed: usize,
+    changes: usize,
 }
 
 /// A run that is being written.
@@ -121,7 +124,7 @@ impl Deliveries {
     ) -> rusqlite::Result<Self> {
         live.set_newest(message_log::newest_given(connection)?);
         let mut statement = connection
-            .prepare("SELECT recipient_id, id FROM messages WHERE id > ?1 ORDER BY id")?;
+            .prepare("SELECT recipient_id, id FROM folded_messages WHERE id > ?1 ORDER BY id")?;
         let found = statement.query_map([runs::flushed_upto(connection)?.0], |row| {
             Ok((MailboxId(row.get(0)?), MessageId(row.get(1)?)))
         })?;
@@ -133,6 +136,7 @@ impl Deliveries {
             watched_texts: Vec::new(),
             deleted: Vec::new(),
             deleted_unflushed: Vec::new(),
+            changes: Vec::new(),
             renamed: false,
             rewound_users: Vec::new(),
             changed_members: Vec::new(),
@@ -172,7 +176,13 @@ impl Deliveries {
         self.renamed = true;
     }
 
-    /// Deletes a message that was deleted from the message log.
+    /// Notes an edit or a deletion of a message in this mailbox. Streams that have not passed it read
+    /// the database.
+    pub(in crate::store) fn note_change(&mut self, mailbox: MailboxId, change: MessageId) {
+        self.changes.push((mailbox, change));
+    }
+
+    /// Deletes a message that was deleted from the message log, or by its users.
     pub(in crate::store) fn delete(
         &mut self,
         connection: &Connection,
@@ -238,6 +248,7 @@ impl Deliveries {
             watched_texts: self.watched_texts.len(),
             deleted: self.deleted.len(),
             deleted_unflushed: self.deleted_unflushed.len(),
+            changes: self.changes.len(),
         }
     }
 
@@ -247,6 +258,7 @@ impl Deliveries {
         self.watched_texts.truncate(savepoint.watched_texts);
         self.deleted.truncate(savepoint.deleted);
         self.deleted_unflushed.truncate(savepoint.deleted_unflushed);
+        self.changes.truncate(savepoint.changes);
     }
 
     /// Writes some rows of a run in the open transaction, in proportion to the messages that it has
@@ -321,7 +333,7 @@ impl Deliveries {
         let flushed_upto = self.runs.committed();
         // Before later messages: a stream must not get what was sent after its reader had left.
         self.live.change_memberships(Some(&self.changed_members));
-        self.live.extend(&self.appended, std::mem::take(&mut self.watched_texts));
+        self.extend_live();
         self.live.remove(&self.deleted);
         self.deleted.clear();
         if std::mem::take(&mut self.renamed) {
@@ -345,6 +357,19 @@ impl Deliveries {
         self.rewound_users.clear();
     }
 
+    /// Adds what was committed to the live messages. A change has no text there, so its mailbox is
+    /// complete from the change on.
+    fn extend_live(&mut self) {
+        let texts = std::mem::take(&mut self.watched_texts);
+        if self.changes.is_empty() {
+            return self.live.extend(&self.appended, texts);
+        }
+        let mut committed = std::mem::take(&mut self.changes);
+        committed.extend_from_slice(&self.appended);
+        committed.sort_unstable_by_key(|&(_, id)| id);
+        self.live.extend(&committed, texts);
+    }
+
     /// Discards the effects of the open transaction, because it was rolled back.
     pub(in crate::store) fn rolled_back(&mut self) {
         self.roll_back_to(Savepoint::default());
@@ -361,7 +386,7 @@ impl Deliveries {
             "DELETE FROM delivery_runs;
              DELETE FROM deliveries;
              INSERT INTO deliveries (run, user_id, message_id)
-             SELECT 1, recipient_id, id FROM messages ORDER BY recipient_id, id;
+             SELECT 1, recipient_id, id FROM folded_messages ORDER BY recipient_id, id;
              INSERT INTO delivery_runs (upto_id, run)
              SELECT id, 1 FROM messages ORDER BY id DESC LIMIT 1;",
         )?;

@@ -71,7 +71,7 @@ impl Words {
             None => clear(connection)?,
         };
         let mut select = connection.prepare_cached(
-            "SELECT id, sender_id, recipient_id, body, details FROM messages
+            "SELECT id, sender_id, recipient_id, body, details FROM folded_messages
               WHERE id > ?1 ORDER BY id LIMIT ?2",
         )?;
         let mut insert =
@@ -102,7 +102,27 @@ impl Words {
         Ok(())
     }
 
-    /// Removes the words of a message that is deleted from the message log in the open transaction.
+    /// Adds the words of a message that was edited in the open transaction. It has none then.
+    pub(in crate::store) fn add(
+        &self,
+        connection: &Connection,
+        id: MessageId,
+        parties: (UserId, MailboxId),
+        (body, details): (&str, Option<&Details>),
+    ) -> rusqlite::Result<()> {
+        if upto(connection)?.is_none_or(|upto| id > upto) {
+            return Ok(());
+        }
+        let mut words = String::new();
+        write_words(&mut words, parties, body, details);
+        connection
+            .prepare_cached("INSERT INTO search (rowid, words) VALUES (?1, ?2)")?
+            .execute(params![id.0, words])
+            .map(drop)
+    }
+
+    /// Removes the words of a message that is deleted or edited in the open transaction. They are
+    /// those of its text so far.
     pub(in crate::store) fn delete(
         &self,
         connection: &Connection,
@@ -161,9 +181,12 @@ pub(in crate::store) fn check(
     // The order of the tokens differs, so sums of hashes are compared.
     let (mut expected, mut found) = (0_u64, 0_u64);
     let hash = |token: &str, id: i64| FixedState::default().hash_one((token, id));
-    let mut select = connection.prepare(
-        "SELECT id, sender_id, recipient_id, body, details FROM messages WHERE id <= ?1",
-    )?;
+    let is_folded = connection.table_exists(None, "message_changes")?;
+    let mut select = connection.prepare(if is_folded {
+        "SELECT id, sender_id, recipient_id, body, details FROM folded_messages WHERE id <= ?1"
+    } else {
+        "SELECT id, sender_id, recipient_id, body, details FROM messages WHERE id <= ?1"
+    })?;
     let mut rows = select.query([upto.0])?;
     while let Some(row) = rows.next()? {
         let id: i64 = row.get(0)?;

@@ -57,7 +57,7 @@ impl Query for ListConversations {
 fn newest_of(connection: &Connection, part: Part) -> rusqlite::Result<Option<MessageId>> {
     let direction = Direction::Before(MessageId(i64::MAX));
     let mut merged = Merged::begin(connection, direction, vec![part])?;
-    let mut is_there = connection.prepare_cached("SELECT 1 FROM messages WHERE id = ?1")?;
+    let mut is_there = connection.prepare_cached("SELECT 1 FROM folded_messages WHERE id = ?1")?;
     while let Some(next) = merged.next()? {
         if is_there.exists([next.id.0])? {
             return Ok(Some(next.id));
@@ -78,7 +78,8 @@ fn newest_by_sender(
     let mut statement = delivery_cursor::prepare(connection, direction)?;
     let mut cursor =
         DeliveryCursor::begin(connection, &mut statement, reader, direction, in_memtable)?;
-    let mut find = connection.prepare_cached("SELECT sender_id FROM messages WHERE id = ?1")?;
+    let mut find =
+        connection.prepare_cached("SELECT sender_id FROM folded_messages WHERE id = ?1")?;
     let (mut found, mut known): (Vec<Newest>, _) = (Vec::new(), HashSet::new());
     let (mut looked_at, mut last) = (0, None);
     while let Some(id) = cursor.next()? {

@@ -1,5 +1,7 @@
 //! Reading pages of the message log.
 
+mod changes;
+
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
@@ -16,10 +18,11 @@ use crate::store::sqlite::projection::delivery_cursor::{self, DeliveryCursor, Di
 use crate::store::sqlite::rooms::{self, is_read_in_room};
 use crate::store::sqlite::row::{details, not_a_value};
 use crate::store::sqlite::{marks, message_log};
+use crate::store::types::changes::{ChangeRange, ChangedPart};
 use crate::store::types::counting::{Tally, count_in_turns};
 use crate::store::types::marks::Marks;
 use crate::store::types::messages::{
-    CountUnread, FILTERED_MESSAGES_MAX, FindStart, Page, PageBounds, PageStart, ReadPage,
+    Changes, CountUnread, FILTERED_MESSAGES_MAX, FindStart, Page, PageBounds, PageStart, ReadPage,
     ReadThread, Start, StreamStart, ThreadStart, UnreadFrom,
 };
 use crate::store::types::rooms::{
@@ -31,6 +34,9 @@ impl Query for ReadPage {
         let filter = Some(&self.filter).filter(|filter| !filter.is_empty());
         let mut page = PageBuilder::new(context.connection, &self.bounds);
         (page.since, page.filter) = (self.since, filter);
+        if self.changes == Changes::Raw {
+            page.one = ONE_RAW;
+        }
         let start = match (&self.start, &self.with) {
             (PageStart::Dead(cursor, after), _) => {
                 page.fill_with_dead(self.reader, cursor, *after)?;
@@ -42,10 +48,17 @@ impl Query for ReadPage {
             }
             (_, Some(MailboxName::Room(name))) => self.fill_with_room(context, name, &mut page)?,
         };
-        if matches!(self.start, PageStart::Before(_)) {
+        let is_before = matches!(self.start, PageStart::Before(_));
+        if is_before {
             page.messages.reverse();
         }
-        Ok(start.map(|start| page.end(start)))
+        let changed = std::mem::take(&mut page.changed);
+        let Ok(start) = start else { return Ok(start.map(|start| page.end(start))) };
+        let mut page = page.end(start);
+        if let Some(range) = ChangeRange::of(self.changes, &page, is_before) {
+            changes::add(context.connection, range, &changed, &self.filter, &mut page)?;
+        }
+        Ok(Ok(page))
     }
 }
 
@@ -126,6 +139,7 @@ impl ReadPage {
         }
         let direction = self.direction(connection)?;
         page.marks = self.marks_after(connection, direction)?;
+        page.changed.push(ChangedPart::own(reader));
         page.fill(reader, direction, in_memtable)?;
         let is_empty = page.messages.is_empty() && !page.more;
         if let Some(read_point) = read_point.filter(|_| is_empty) {
@@ -155,6 +169,8 @@ impl ReadPage {
             page.rooms = LiveRooms::of(&name, &parts);
             page.leaves_out = Some((self.reader, name));
         }
+        page.changed.push(ChangedPart::own(self.reader));
+        page.changed.extend(ChangedPart::of_rooms(self.reader, self.wanted, &parts));
         let mut all = vec![mailboxes.own(self.reader)];
         all.extend(parts.into_iter().map(|part| mailboxes.of_room(part)));
         page.fill_merged(direction, all)?;
@@ -176,6 +192,7 @@ impl ReadPage {
         let in_memtable = |user| delivery_cursor::in_memtable(memtable, user, self.lowest());
         let (incoming, outgoing) = (in_memtable(self.reader), in_memtable(with));
         let direction = self.direction_in(connection, with)?;
+        page.changed = ChangedPart::conversation(self.reader, with);
         let sides = [(self.reader, with, incoming), (with, self.reader, outgoing)];
         page.fill_with_conversation(direction, sides)?;
         Ok(Ok(edge(direction)))
@@ -211,6 +228,7 @@ impl ReadPage {
             page.leaves_out = name.map(|name| (self.reader, name));
         }
         let parts = may_read(&mailboxes.memberships, wanted);
+        page.changed.extend(ChangedPart::of_rooms(self.reader, wanted, &parts));
         let parts = parts.into_iter().map(|part| mailboxes.of_room(part)).collect();
         page.fill_merged(direction, parts)?;
         Ok(Ok(edge(direction)))
@@ -348,7 +366,7 @@ pub(super) fn count_in_rooms(
     wants_mentions: bool,
 ) -> rusqlite::Result<Vec<Tally>> {
     let mut find = connection.prepare_cached(
-        "SELECT sender_id, CASE WHEN ?2 THEN body ELSE '' END FROM messages WHERE id = ?1",
+        "SELECT sender_id, CASE WHEN ?2 THEN body ELSE '' END FROM folded_messages WHERE id = ?1",
     )?;
     count_in_turns(parts.len(), |open, max, tallies| {
         for &room in open {
@@ -409,6 +427,10 @@ struct PageBuilder<'a> {
     marks: Marks,
     /// See [`Page::rooms`].
     rooms: LiveRooms,
+    /// Whose changes belong to it.
+    changed: Vec<ChangedPart>,
+    /// How one message is read.
+    one: &'static str,
     /// How many messages were looked at: with a filter all, without one those that were left out.
     /// And the last of them.
     looked_at: usize,
@@ -430,6 +452,8 @@ impl<'a> PageBuilder<'a> {
             leaves_out: None,
             marks: Marks::default(),
             rooms: LiveRooms::default(),
+            changed: Vec::new(),
+            one: ONE,
             looked_at: 0,
             upto: None,
             bounds,
@@ -438,14 +462,14 @@ impl<'a> PageBuilder<'a> {
 
     fn end(self, start: MessageId) -> Page {
         let Self { messages, more, upto, rooms, .. } = self;
-        Page { start, messages, more, upto, rooms }
+        Page { start, messages, changes: Vec::new(), more, upto, rooms }
     }
 
     /// Adds the messages of several parts of mailboxes.
     fn fill_merged(&mut self, direction: Direction, parts: Vec<Part>) -> rusqlite::Result<()> {
         let connection = self.connection;
         let mut merged = Merged::begin(connection, direction, parts)?;
-        let mut find = connection.prepare_cached(ONE)?;
+        let mut find = connection.prepare_cached(self.one)?;
         while let Some(Next { id, only_mentions }) = merged.next()? {
             if self.take_if(&mut find, id, None, only_mentions)?.is_break() {
                 break;
@@ -466,7 +490,7 @@ impl<'a> PageBuilder<'a> {
         let mut statement = delivery_cursor::prepare(connection, direction)?;
         let mut cursor =
             DeliveryCursor::begin(connection, &mut statement, reader, direction, in_memtable)?;
-        let mut find = connection.prepare_cached(ONE)?;
+        let mut find = connection.prepare_cached(self.one)?;
         while let Some(id) = cursor.next()? {
             if self.take(&mut find, id, None)?.is_break() {
                 break;
@@ -488,7 +512,7 @@ impl<'a> PageBuilder<'a> {
             delivery_cursor::prepare(connection, direction)?,
         ];
         let [first, second] = &mut statements;
-        let mut find = connection.prepare_cached(ONE)?;
+        let mut find = connection.prepare_cached(self.one)?;
         let (reader, with, in_memtable) = incoming;
         let mut ours = DeliveryCursor::begin(connection, first, reader, direction, in_memtable)?;
         let mut theirs = DeliveryCursor::begin(connection, second, with, direction, outgoing.2)?;
@@ -532,7 +556,7 @@ impl<'a> PageBuilder<'a> {
             "SELECT message_id FROM dead_letters
               WHERE user_id = ?1 AND cursor = ?2 AND message_id > ?3 ORDER BY message_id",
         )?;
-        let mut find = connection.prepare_cached(ONE)?;
+        let mut find = connection.prepare_cached(self.one)?;
         let mut rows = statement.query(params![reader.0, cursor.as_str(), after.0])?;
         while let Some(row) = rows.next()? {
             if self.take(&mut find, MessageId(row.get(0)?), None)?.is_break() {
@@ -656,7 +680,7 @@ impl<'a> PageBuilder<'a> {
 }
 
 /// The name of a mailbox.
-fn mailbox_name(
+pub(super) fn mailbox_name(
     connection: &Connection,
     mailbox: MailboxId,
 ) -> rusqlite::Result<Option<MailboxName>> {
@@ -668,11 +692,16 @@ fn mailbox_name(
 
 /// As [`ONE`], but of the messages that a user has sent, or may read.
 const OF_READER: &str = concat!(
-    "SELECT m.id, m.sent_at, m.sender_id, m.recipient_id, m.body, m.details FROM messages m
+    "SELECT m.id, m.sent_at, m.sender_id, m.recipient_id, m.body, m.details FROM folded_messages m
       WHERE m.id = ?1 AND m.sent_at >= ?2 AND (?3 IN (m.sender_id, m.recipient_id) OR ",
     is_read_in_room!("?3"),
     ")"
 );
 
-const ONE: &str = "SELECT id, sent_at, sender_id, recipient_id, body, details FROM messages
+const ONE: &str = "SELECT id, sent_at, sender_id, recipient_id, body, details FROM folded_messages
       WHERE id = ?1 AND sent_at >= ?2 AND (?3 IS NULL OR sender_id = ?3)";
+
+/// As [`ONE`], with the text that it was sent with.
+const ONE_RAW: &str = "SELECT id, sent_at, sender_id, recipient_id, body, details FROM messages m
+      WHERE id = ?1 AND sent_at >= ?2 AND (?3 IS NULL OR sender_id = ?3)
+        AND NOT EXISTS (SELECT 1 FROM message_changes c WHERE c.message_id = m.id AND c.body IS NULL)";

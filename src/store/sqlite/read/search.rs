@@ -15,7 +15,7 @@ use crate::store::sqlite::operations::users;
 use crate::store::sqlite::projection::words;
 use crate::store::sqlite::rooms;
 use crate::store::sqlite::row;
-use crate::store::types::messages::{PageStart, ReadPage};
+use crate::store::types::messages::{Changes, PageStart, ReadPage};
 use crate::store::types::rooms::{Actor, Membership, Unreadable, Wanted, readable};
 use crate::store::types::search::{
     Envelope, Names, Plan, ReadAround, Readable, SEARCHED_ROWS_MAX, SEARCHED_TEXTS_MAX, Search,
@@ -69,7 +69,8 @@ impl Query for ReadAround {
         let Self { reader, around, bounds: (upto, after), with } = self;
         let read = |start, with, bounds| {
             let (wanted, since, filter) = (Wanted::All, None, Default::default());
-            ReadPage { reader, start, with, wanted, since, filter, bounds }.query(context)
+            let changes = Changes::Folded;
+            ReadPage { reader, start, with, wanted, since, filter, changes, bounds }.query(context)
         };
         let next = MessageId(around.0.saturating_add(1));
         let upto = match read(PageStart::Before(next), with.clone(), upto)? {
@@ -108,7 +109,7 @@ impl<'a> Page<'a> {
     fn search_log(&mut self, (after, before): (MessageId, MessageId)) -> rusqlite::Result<bool> {
         let connection = self.connection;
         let mut select = connection.prepare_cached(
-            "SELECT id, sent_at, sender_id, recipient_id, body, details FROM messages
+            "SELECT id, sent_at, sender_id, recipient_id, body, details FROM folded_messages
               WHERE id > ?1 AND id < ?2 ORDER BY id DESC",
         )?;
         let mut rows = select.query([after.0, before.0])?;
@@ -134,7 +135,8 @@ impl<'a> Page<'a> {
               ORDER BY rowid DESC",
         )?;
         let mut find = connection.prepare_cached(
-            "SELECT id, sent_at, sender_id, recipient_id, body, details FROM messages WHERE id = ?1",
+            "SELECT id, sent_at, sender_id, recipient_id, body, details
+               FROM folded_messages WHERE id = ?1",
         )?;
         let mut wants = self.plan.wants();
         let mut is_asked = Vec::with_capacity(wants.one_of.len());

@@ -39,12 +39,13 @@ impl OfflineDatabase {
         let Ok(snapshot) = self.connection.unchecked_transaction() else {
             return Checked { content: None, findings: vec!["it cannot be read".to_owned()] };
         };
-        let checks: [Check; 7] = [
+        let checks: [Check; 8] = [
             check_pages,
             check_references,
             check_schema,
             check_ids,
             check_cursors,
+            check_changes,
             check_views,
             check_values,
         ];
@@ -243,6 +244,36 @@ fn check_marks(
     Ok(())
 }
 
+/// Each edit and each deletion comes after its message, in the same mailbox. A deletion is the last
+/// change of a message.
+fn check_changes(
+    connection: &Connection,
+    _: CheckDepth,
+    findings: &mut Findings,
+) -> rusqlite::Result<()> {
+    if !connection.table_exists(None, "message_changes")? {
+        return Ok(());
+    }
+    let newest = message_log::newest_given(connection)?;
+    let mut statement = connection.prepare(
+        "SELECT c.id, c.message_id
+           FROM message_changes c JOIN messages m ON m.id = c.message_id
+          WHERE c.id <= c.message_id OR c.id > ?1 OR c.mailbox_id <> m.recipient_id
+             OR EXISTS (SELECT 1 FROM messages o WHERE o.id = c.id)
+             OR length(CAST(c.body AS BLOB)) NOT BETWEEN 1 AND ?2
+             OR c.user_id NOT IN (SELECT u.id FROM users u)
+             OR EXISTS (SELECT 1 FROM message_changes d
+                         WHERE d.message_id = c.message_id AND d.body IS NULL AND d.id < c.id)
+          ORDER BY c.id LIMIT ?3",
+    )?;
+    let mut rows = statement.query([newest.0, BODY_BYTES_MAX as i64, FINDINGS_MAX as i64])?;
+    while let Some(row) = rows.next()? {
+        let (id, message): (i64, i64) = (row.get(0)?, row.get(1)?);
+        findings.add(format!("the change {id} does not fit the message {message}"));
+    }
+    Ok(())
+}
+
 /// Each view can be read.
 fn check_views(
     connection: &Connection,
@@ -291,12 +322,18 @@ fn mailboxes(connection: &Connection) -> rusqlite::Result<&'static str> {
     })
 }
 
+/// The messages that have deliveries: all but those that their users have deleted.
+fn delivered(connection: &Connection) -> rusqlite::Result<&'static str> {
+    let has_changes = connection.table_exists(None, "message_changes")?;
+    Ok(if has_changes { "folded_messages" } else { "messages" })
+}
+
 /// Up to its end, each run has the deliveries of the message log, and no others.
 fn check_deliveries(connection: &Connection, findings: &mut Findings) -> rusqlite::Result<()> {
-    let mailboxes = mailboxes(connection)?;
+    let (mailboxes, delivered) = (mailboxes(connection)?, delivered(connection)?);
     let mut statement = connection.prepare(&format!(
         "WITH log AS (
-             SELECT recipient_id AS user_id, count(*) AS messages FROM messages NOT INDEXED
+             SELECT recipient_id AS user_id, count(*) AS messages FROM {delivered}
               WHERE id <= (SELECT coalesce(max(upto_id), 0) FROM delivery_runs)
               GROUP BY recipient_id),
          runs AS (
@@ -401,10 +438,11 @@ fn check_unread(connection: &Connection, findings: &mut Findings) -> rusqlite::R
               GROUP BY u.id"
         }
     };
+    let delivered = delivered(connection)?;
     let mut statement = connection.prepare(&format!(
         "WITH log AS (
              SELECT m.recipient_id AS user_id, count(*) AS unread
-               FROM messages m NOT INDEXED
+               FROM {delivered} m
                LEFT JOIN cursors c ON c.user_id = m.recipient_id AND c.name = 'inbox'
               WHERE m.id > coalesce(c.upto_id, 0)
               GROUP BY m.recipient_id),

@@ -106,7 +106,7 @@ impl Pages<'_> {
         let snapshot = self.connection.unchecked_transaction()?;
         let mut statement = snapshot.prepare_cached(
             "SELECT m.id, m.sent_at, m.sender_id, m.recipient_id, m.key, m.body, m.details
-               FROM messages m
+               FROM folded_messages m
               WHERE m.id > ?1 AND m.id <= ?2
                 AND (?3 IS NULL OR ?3 IN (m.sender_id, m.recipient_id) OR m.recipient_id < 0)
               ORDER BY m.id",

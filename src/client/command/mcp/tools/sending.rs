@@ -38,6 +38,7 @@ pub fn send(given: Send, session: &Session) -> Result<Value, Failure> {
         click: given.click,
         reply_to: given.reply_to,
         due_at: None,
+        edited: None,
     };
     let to = send_command::parse_recipients(&given.to)?;
     let text = Text { body: body(given.body)?, details: details.if_any() };

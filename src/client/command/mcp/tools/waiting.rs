@@ -127,7 +127,12 @@ impl Waiter {
                 }
                 self.away = Some(failure);
             }
-            Some(StreamEvent::Sent { .. } | StreamEvent::Read(_) | StreamEvent::Receipt(_))
+            Some(
+                StreamEvent::Sent { .. }
+                | StreamEvent::Read(_)
+                | StreamEvent::Receipt(_)
+                | StreamEvent::Changed(_),
+            )
             | None => {}
         }
         Ok(None)

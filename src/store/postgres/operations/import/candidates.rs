@@ -122,8 +122,9 @@ pub(super) fn find_messages(
                 AS a (place, id, at, sender, mailbox, key, body, details)
            JOIN chat.messages m ON m.id = a.id
           WHERE m.sent_at = a.at AND m.sender_id = a.sender AND m.mailbox_id = a.mailbox
-            AND m.key IS NOT DISTINCT FROM a.key AND m.body = a.body
-            AND m.details IS NOT DISTINCT FROM a.details",
+            AND m.key IS NOT DISTINCT FROM a.key
+            AND (m.body = a.body AND m.details IS NOT DISTINCT FROM a.details
+                 OR (a.details::jsonb) ? 'edited')",
         &[
             &columns.places,
             &ids,

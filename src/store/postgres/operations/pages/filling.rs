@@ -74,7 +74,8 @@ impl Selection<'_> {
         mut part: impl FnMut(MessageId, usize) -> Result<Part>,
     ) -> Result<Page> {
         let rooms = LiveRooms::default();
-        let mut page = Page { start, messages: Vec::new(), more: false, upto: None, rooms };
+        let (messages, changes) = (Vec::new(), Vec::new());
+        let mut page = Page { start, messages, changes, more: false, upto: None, rooms };
         let mut progress = Progress { from: start, size: 0, looked_at: 0 };
         loop {
             let found = part(progress.from, self.part_size(&page, &progress))?;

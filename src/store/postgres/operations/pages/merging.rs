@@ -29,7 +29,7 @@ macro_rules! merged_sql {
     ($order:literal, $nearest:literal, $up_to:literal) => {
         concat!(
             "WITH taken AS MATERIALIZED (
-                 SELECT ARRAY(SELECT m.id FROM chat.messages m
+                 SELECT ARRAY(SELECT m.id FROM chat.folded_messages m
                                WHERE m.mailbox_id = r.mailbox_id AND m.id > r.after_id
                                  AND m.id <= r.upto_id AND m.sent_at >= $5
                                ORDER BY m.id ",
@@ -42,7 +42,7 @@ macro_rules! merged_sql {
             "(t.ids[$6::bigint::int]) AS id FROM taken t)
              SELECT m.id, m.sent_at, s.name, coalesce(r.name, x.name), m.body, m.details,
                     m.sender_id, m.mailbox_id, (SELECT b.id FROM bound b) IS NULL
-               FROM chat.messages m
+               FROM chat.folded_messages m
                JOIN chat.users s ON s.id = m.sender_id
                LEFT JOIN chat.users r ON r.id = m.mailbox_id
                LEFT JOIN chat.rooms x ON x.id = -m.mailbox_id

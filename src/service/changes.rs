@@ -1,0 +1,93 @@
+//! Editing and deleting messages.
+
+use std::sync::Arc;
+
+use super::messages::no_such_message;
+use super::sessions::LiveSession;
+use super::{Responder, Service, failure};
+use crate::protocol::arguments::{Delete, Edit};
+use crate::protocol::refusal::{Code, Refusal};
+use crate::protocol::reply::{Changed, Reply};
+use crate::store::{Actor, Alteration, ChangeMessage, EDITS_MAX, MessageChanged, StoreError};
+
+impl Service {
+    /// `edit`: answers when the new text is durable.
+    pub(super) fn edit(self: &Arc<Self>, session: &LiveSession, edit: Edit, responder: Responder) {
+        let Edit { id, body, key } = edit;
+        let (actor, alteration) = (Actor::User(session.user), Alteration::Edit { body, key });
+        let change = ChangeMessage { actor, id, alteration, only: session.targets() };
+        self.change(change, move |changed| match changed {
+            Ok(changed) => responder.answer(Reply::Changed(changed)),
+            Err(refused) => responder.answer(refuse(refused, true)),
+        });
+    }
+
+    /// `delete`: answers when the deletion is durable.
+    pub(super) fn delete(
+        self: &Arc<Self>,
+        session: &LiveSession,
+        Delete { id }: Delete,
+        responder: Responder,
+    ) {
+        let (actor, alteration) = (Actor::User(session.user), Alteration::Delete);
+        let change = ChangeMessage { actor, id, alteration, only: session.targets() };
+        self.change(change, move |changed| match changed {
+            Ok(changed) => responder.answer(Reply::Changed(changed)),
+            Err(refused) => responder.answer(refuse(refused, false)),
+        });
+    }
+
+    /// Changes a message, and hints at it to the streams of its mailbox.
+    pub(super) fn change(
+        self: &Arc<Self>,
+        change: ChangeMessage,
+        done: impl FnOnce(Result<Changed, NotChanged>) + Send + 'static,
+    ) {
+        let (id, service) = (change.id, Arc::clone(self));
+        self.store.write(change, move |changed| match changed {
+            Ok(MessageChanged::Stored { change, at, mailbox, duplicate }) => {
+                done(Ok(Changed { id, change, at, duplicate }));
+                if !duplicate {
+                    service.hub.publish(mailbox);
+                }
+            }
+            Ok(refused) => done(Err(NotChanged::Message(refused))),
+            Err(error) => done(Err(NotChanged::Store(error))),
+        });
+    }
+}
+
+/// Why a message was not changed.
+pub(super) enum NotChanged {
+    /// Because of the message, or of who asks.
+    Message(MessageChanged),
+    /// The store has failed.
+    Store(StoreError),
+}
+
+/// The reply for a change that was not made.
+fn refuse(refused: NotChanged, is_edit: bool) -> Reply {
+    let refused = match refused {
+        NotChanged::Message(refused) => refused,
+        NotChanged::Store(error) => return failure(error),
+    };
+    match refused {
+        MessageChanged::UnknownMessage => no_such_message("id").into(),
+        MessageChanged::NotAllowed => {
+            let who = match is_edit {
+                true => "only its author can edit a message, while they may post there",
+                false => "only its author and the moderators of its room can delete a message",
+            };
+            Refusal::new(Code::NotAllowed, who).into()
+        }
+        MessageChanged::RoomArchived => Code::RoomArchived.into(),
+        MessageChanged::TooManyEdits => {
+            let message = format!("id: a message is edited {EDITS_MAX} times at most");
+            Refusal::new(Code::BadArgument, message).into()
+        }
+        MessageChanged::KeyConflict => {
+            Refusal::new(Code::KeyConflict, "the key was used before for another edit").into()
+        }
+        MessageChanged::Stored { .. } => Code::Internal.into(),
+    }
+}
