@@ -109,6 +109,16 @@ pub fn key_of_a_scheduled_message_is_the_same_message_before_and_after(open: Ope
     let conflict = Scheduled::Not(Appended::KeyConflict);
     assert_eq!(engine.schedule(other(&["neko"], "other"), 100), conflict);
     assert_eq!(engine.schedule(other(&["robo"], "later"), 100), conflict);
+    // The order of the recipients means nothing, as in the message log.
+    let pair = match engine.schedule(engine_message(&["neko", "robo"], "later", "pair"), 400) {
+        Scheduled::At { id, duplicate: false, .. } => id,
+        other => panic!("{other:?}"),
+    };
+    let same = Scheduled::At { id: pair, said_at: Timestamp(400), duplicate: true };
+    assert_eq!(engine.schedule(engine_message(&["robo", "neko"], "later", "pair"), 400), same);
+    for to in [&["neko"][..], &["neko", "paff"], &["neko", "robo", "paff"]] {
+        assert_eq!(engine.schedule(engine_message(to, "later", "pair"), 400), conflict, "{to:?}");
+    }
     // Keys belong to their sender.
     let of_neko = message(NEKO, &["robo"], "mine", Some("key"));
     assert!(matches!(engine.schedule(of_neko, 300), Scheduled::At { duplicate: false, .. }));

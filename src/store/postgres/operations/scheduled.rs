@@ -84,8 +84,8 @@ fn find_by_key(session: &mut Session, message: &Append) -> Result<Option<Schedul
         recipients.map(|of| of.into_iter().map(|mailbox| mailbox.0).collect());
     let details = message.details.as_deref().map(Details::to_json);
     let row = session.query_opt(
-        "SELECT id, due_at, recipients IS NOT DISTINCT FROM $3 AND body = $4
-                            AND details IS NOT DISTINCT FROM $5
+        "SELECT id, due_at, coalesce(recipients @> $3 AND recipients <@ $3, false)
+                            AND body = $4 AND details IS NOT DISTINCT FROM $5
            FROM chat.scheduled WHERE sender_id = $1 AND key = $2",
         &[
             &message.sender.0,

@@ -63,24 +63,29 @@ impl Apply for Schedule {
 /// The earlier scheduled message with the same key.
 fn find_by_key(connection: &Connection, message: &Append) -> rusqlite::Result<Option<Scheduled>> {
     let Some(key) = &message.key else { return Ok(None) };
-    let recipients =
-        append::recipients(connection, message, |user| users::id_of(connection, user))?;
-    let recipients = recipients.as_deref().map(tokens::to_json);
+    let wanted = append::recipients(connection, message, |user| users::id_of(connection, user))?;
     let details = message.details.as_deref().map(Details::to_json);
     let found = connection
         .prepare_cached(
-            "SELECT id, said_at, recipients IS ?3 AND body = ?4 AND details IS ?5
+            "SELECT id, said_at, recipients, body = ?3 AND details IS ?4
                FROM scheduled WHERE sender_id = ?1 AND key = ?2",
         )?
-        .query_row(
-            params![message.sender.0, key.as_str(), recipients, message.body.as_str(), details],
-            |row| Ok((ScheduledId(row.get(0)?), Timestamp(row.get(1)?), row.get(2)?)),
-        )
+        .query_row(params![message.sender.0, key.as_str(), message.body.as_str(), details], |row| {
+            let recipients = access::targets(row, 2)?.unwrap_or_default();
+            let is_same = wanted.is_some_and(|wanted| are_same(&recipients, &wanted));
+            let (id, said_at) = (ScheduledId(row.get(0)?), Timestamp(row.get(1)?));
+            Ok((id, said_at, row.get(3)? && is_same))
+        })
         .optional()?;
     Ok(found.map(|(id, said_at, is_same)| match is_same {
         true => Scheduled::At { id, said_at, duplicate: true },
         false => Scheduled::Not(Appended::KeyConflict),
     }))
+}
+
+/// Whether these are the same recipients, in any order. None of them is named twice.
+fn are_same(one: &[MailboxId], other: &[MailboxId]) -> bool {
+    one.len() == other.len() && one.iter().all(|mailbox| other.contains(mailbox))
 }
 
 impl Apply for CancelScheduled {
