@@ -33,7 +33,7 @@ use crate::store::{
 const TOLD_MAX: usize = 100;
 
 /// The longest sleep: another server on the database may have got an expectation, and ended.
-const SLEEP_MAX: Duration = Duration::from_secs(60);
+pub(super) const SLEEP_MAX: Duration = Duration::from_secs(60);
 
 /// The pause after a failure of the store, or while an inbox is full.
 pub(super) const RETRY_PAUSE: Duration = Duration::from_secs(5);
@@ -380,4 +380,4 @@ fn with_text(mut message: String, text: Option<&Body>) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use smallvec::{SmallVec, smallvec};
 
-use super::expectations::RETRY_PAUSE;
+use super::expectations::{RETRY_PAUSE, SLEEP_MAX};
 use super::messages::refuse_append;
 use super::sessions::LiveSession;
 use super::{Responder, Service, failure};
@@ -148,26 +148,31 @@ impl Service {
         if is_start {
             self.write_now(TakeSystemTime)?;
         }
-        let (mut after, mut is_some_left) = (None, false);
+        let (mut after, mut pause) = (None, None);
         loop {
             let now = self.now();
             let found = self.read_now(FindDue { now, after, max: SENT_MAX })?;
             let Some(last) = found.due.last() else {
-                let retry = is_some_left.then(|| now.plus(RETRY_PAUSE));
+                let retry = pause.map(|pause| now.plus(pause));
                 return Ok(found.next.into_iter().chain(retry).min());
             };
             after = Some((last.due_at, last.id));
-            is_some_left |= !self.send_page(found.due, now)?;
+            pause = pause.into_iter().chain(self.send_page(found.due, now)?).min();
         }
     }
 
-    /// Sends these messages together, and then records that they are sent. Returns whether all are.
-    fn send_page(&self, mut page: Vec<Due>, now: Timestamp) -> Result<bool, StoreError> {
+    /// Sends these messages together, and then records that they are sent. Returns when to try those
+    /// again that are left.
+    fn send_page(
+        &self,
+        mut page: Vec<Due>,
+        now: Timestamp,
+    ) -> Result<Option<Duration>, StoreError> {
         let ids = page.iter().map(|due| due.id).collect();
         let begun: HashSet<_> = self.write_now(BeginSending(ids))?.into_iter().collect();
         page.retain(|due| begun.contains(&due.id));
         let sent = self.append_all(page.iter().map(|due| message(due, now)))?;
-        let (mut settled, mut lost) = (Vec::new(), Vec::new());
+        let (mut settled, mut lost, mut full) = (Vec::new(), Vec::new(), 0);
         for (due, appended) in page.iter().zip(sent) {
             match appended {
                 Some(Appended::Stored { .. }) => settled.push(due.id),
@@ -182,14 +187,19 @@ impl Service {
         for ((due, _), told) in lost.iter().zip(self.append_all(notices)?) {
             match told {
                 Some(Appended::Stored { .. } | Appended::KeyConflict) => settled.push(due.id),
-                // There may be room for it later.
-                Some(Appended::InboxFull(_)) | None => {}
+                // There may be room for it later, perhaps in months.
+                Some(Appended::InboxFull(_)) => full += 1,
+                None => {}
                 Some(refused) => {
                     tracing::warn!(?refused, id = due.id.0, "a sender could not be told");
                 }
             }
         }
-        let is_all = settled.len() == page.len();
+        let pause = match page.len() - settled.len() {
+            0 => None,
+            left if left == full => Some(SLEEP_MAX),
+            _ => Some(RETRY_PAUSE),
+        };
         let (sender, done) = mpsc::channel();
         for id in settled {
             let sender = sender.clone();
@@ -197,7 +207,7 @@ impl Service {
         }
         drop(sender);
         done.into_iter().try_for_each(|settled| settled.map(drop))?;
-        Ok(is_all)
+        Ok(pause)
     }
 
     /// Appends messages, and tells their readers. `None` for those that were not appended; that is
@@ -336,4 +346,44 @@ fn page(found: Vec<Due>, limit: usize) -> ScheduledList {
         });
     }
     ScheduledList { scheduled, more }
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::model::{CursorName, MessageId, ScheduledId, UserId};
+    use crate::service::expectations::tests::service;
+    use crate::store::Acknowledge;
+
+    /// The inbox of a user who never reads is full for ever.
+    #[test]
+    fn message_whose_sender_has_no_room_for_it_is_rarely_tried_again() {
+        let (folder, user) = (TempDir::new().unwrap(), UserId(1));
+        let service = service(&folder, 1);
+        let message = |body: &str| Append {
+            sender: user,
+            to: smallvec!["neko".parse().unwrap()],
+            body: body.parse().unwrap(),
+            key: None,
+            details: None,
+            only: None,
+        };
+        let stored = service.write_now(message("first"));
+        assert!(matches!(stored, Ok(Appended::Stored { .. })), "{stored:?}");
+        let at = Timestamp(1);
+        let later = Schedule { message: message("later"), due_at: at, said_at: at, now: at };
+        let scheduled = service.write_now(later);
+        assert!(matches!(scheduled, Ok(Scheduled::At { .. })), "{scheduled:?}");
+        let begun = service.now();
+        let next = service.send_due(false).unwrap();
+        assert!(next >= Some(begun.plus(SLEEP_MAX)), "{next:?} after {begun:?}");
+        let (cursor, upto) = (CursorName::inbox(), MessageId(1));
+        service.write_now(Acknowledge { user, cursor, upto, rewind: false }).unwrap();
+        assert_eq!(service.send_due(false), Ok(None));
+        let list = store::ListScheduled { sender: user, after: ScheduledId(0), max: 1 };
+        assert_eq!(service.read_now(list), Ok(vec![]));
+        service.store.close();
+    }
 }

@@ -62,8 +62,28 @@ impl Deliver for Hints {
 #[test]
 fn message_that_was_stored_before_is_hinted_and_not_counted() {
     let folder = TempDir::new().unwrap();
+    let service = service(&folder, 10);
+    let told = untold("backup", Told::Failed(1));
+    assert!(matches!(
+        service.write_now(message(&told).unwrap()),
+        Ok(Appended::Stored { duplicate: false, .. })
+    ));
+    let (hints, ticket) =
+        (Arc::new(Hints::default()), Ticket { connection: 0, generation: 0, sequence: 0 });
+    let responder = Responder::new(hints.clone(), ticket, Network::ThisMachine);
+    let watching = service.hub.subscribe(UserId(1), responder.reply_address());
+    service.tell(&[told], &mut Round::default()).unwrap();
+    assert_eq!(hints.0.load(Ordering::SeqCst), 1);
+    assert_eq!(service.metrics.messages.get(), 0);
+    drop(watching);
+    service.store.close();
+}
+
+/// A service with the user neko, in a new database.
+pub(in crate::service) fn service(folder: &TempDir, inbox_unread_max: usize) -> Arc<Service> {
     let path = folder.path().join("chat.sqlite");
-    let options = crate::store::Options { path, readers: 1, inbox_unread_max: 10.into() };
+    let inbox_unread_max = inbox_unread_max.into();
+    let options = crate::store::Options { path, readers: 1, inbox_unread_max };
     let store = Store::open(&options, Arc::new(|error| panic!("{error}"))).unwrap();
     let limits = LoginLimits { per_address: 1.into(), per_account: 1.into() };
     let options = Options {
@@ -84,18 +104,5 @@ fn message_that_was_stored_before_is_hinted_and_not_counted() {
         password_is_published: false,
     };
     assert_eq!(service.write_now(AddUsers(vec![neko])), Ok(vec![]));
-    let told = untold("backup", Told::Failed(1));
-    assert!(matches!(
-        service.write_now(message(&told).unwrap()),
-        Ok(Appended::Stored { duplicate: false, .. })
-    ));
-    let (hints, ticket) =
-        (Arc::new(Hints::default()), Ticket { connection: 0, generation: 0, sequence: 0 });
-    let responder = Responder::new(hints.clone(), ticket, Network::ThisMachine);
-    let watching = service.hub.subscribe(UserId(1), responder.reply_address());
-    service.tell(&[told], &mut Round::default()).unwrap();
-    assert_eq!(hints.0.load(Ordering::SeqCst), 1);
-    assert_eq!(service.metrics.messages.get(), 0);
-    drop(watching);
-    service.store.close();
+    service
 }

@@ -194,10 +194,12 @@ impl Apply for TakeSystemTime {
 impl Apply for BeginSending {
     fn apply(&self, context: &mut WriteContext<'_>) -> Result<Vec<ScheduledId>> {
         let ids: Vec<i64> = self.0.iter().map(|id| id.0).collect();
-        let rows = context.session.query(
-            "UPDATE chat.scheduled SET begun = true WHERE id = ANY ($1) RETURNING id",
+        context.session.execute(
+            "UPDATE chat.scheduled SET begun = true WHERE id = ANY ($1) AND NOT begun",
             &[&ids],
         )?;
+        let rows =
+            context.session.query("SELECT id FROM chat.scheduled WHERE id = ANY ($1)", &[&ids])?;
         Ok(rows.iter().map(|row| ScheduledId(row.get(0))).collect())
     }
 }

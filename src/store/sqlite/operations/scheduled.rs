@@ -123,13 +123,18 @@ impl Apply for BeginSending {
     const STATEMENTS: Statements = Statements::Several;
 
     fn apply(self, context: &mut WriteContext<'_>) -> rusqlite::Result<Vec<ScheduledId>> {
+        let connection = context.connection;
+        let mut find = connection.prepare_cached("SELECT begun FROM scheduled WHERE id = ?1")?;
         let mut update =
-            context.connection.prepare_cached("UPDATE scheduled SET begun = 1 WHERE id = ?1")?;
+            connection.prepare_cached("UPDATE scheduled SET begun = 1 WHERE id = ?1")?;
         let mut begun = Vec::with_capacity(self.0.len());
         for id in self.0 {
-            if update.execute([id.0])? > 0 {
-                begun.push(id);
+            let is_begun = find.query_row([id.0], |row| row.get(0)).optional()?;
+            // A change writes the whole row, with its text.
+            if is_begun == Some(false) {
+                update.execute([id.0])?;
             }
+            begun.extend(is_begun.map(|_| id));
         }
         Ok(begun)
     }

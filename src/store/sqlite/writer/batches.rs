@@ -460,17 +460,18 @@ impl Batches {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+    use std::sync::mpsc::channel;
 
     use rusqlite::Connection;
     use smallvec::smallvec;
 
-    use crate::model::UserId;
-    use crate::store::Append;
+    use crate::model::{ScheduledId, Timestamp, UserId};
     use crate::store::metrics::CheckpointMode;
     use crate::store::scheduler::group_commit::Expect;
     use crate::store::sqlite::Sqlite;
     use crate::store::sqlite::testing::{append_one_by_one, open, store, wait_until};
     use crate::store::sqlite::writer::checkpoint_policy::{CHECKPOINT_PAGES, LONG_PAGES};
+    use crate::store::{Append, BeginSending, Schedule, Scheduled};
 
     /// Whether runs need compaction, and whether it may happen now.
     fn compaction(store: &Sqlite) -> (bool, bool) {
@@ -537,6 +538,33 @@ mod tests {
         let policy = &batches.connection.policy;
         assert_eq!((policy.is_checkpointing, policy.pages_to_checkpoint()), (false, 0));
         drop(held);
+        store.close();
+    }
+
+    /// A message that cannot be sent is tried again and again, and its row may be long.
+    #[test]
+    fn scheduled_message_that_is_being_sent_already_is_not_written_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder);
+        let (to, body) = (smallvec!["neko".parse().unwrap()], "hai".parse().unwrap());
+        let message = Append { sender: UserId(2), to, body, key: None, details: None, only: None };
+        let (due_at, said_at, now) = (Timestamp(9), Timestamp(9), Timestamp(1));
+        let (done, scheduled) = channel();
+        store.write(Schedule { message, due_at, said_at, now }, move |answer| {
+            done.send(answer).unwrap();
+        });
+        assert!(matches!(scheduled.recv().unwrap(), Ok(Scheduled::At { .. })));
+        let changed = || store.writer.group.hold().as_ref().unwrap().connection.total_changes();
+        let [first, second] = [(); 2].map(|()| {
+            let before = changed();
+            let (done, begun) = channel();
+            store.write(BeginSending(vec![ScheduledId(1), ScheduledId(2)]), move |answer| {
+                done.send(answer).unwrap();
+            });
+            assert_eq!(begun.recv().unwrap(), Ok(vec![ScheduledId(1)]));
+            changed() - before
+        });
+        assert!(first > 0 && second == 0, "{first}, {second}");
         store.close();
     }
 

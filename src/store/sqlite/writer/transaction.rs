@@ -272,6 +272,12 @@ impl WriteConnection {
         committed
     }
 
+    /// How many rows the connection has changed.
+    #[cfg(test)]
+    pub(super) fn total_changes(&self) -> u64 {
+        self.connection.total_changes()
+    }
+
     /// Forgets what was cached of a batch that failed.
     pub(in crate::store) fn clear_cache(&mut self) {
         self.cache.clear();
