@@ -398,6 +398,11 @@ fn check_reports_each_fault_on_a_line_and_changes_nothing() {
         UPDATE users SET name = 'Ivy!' WHERE name = 'ivy';
         PRAGMA ignore_check_constraints = ON;
         UPDATE messages SET body = '' WHERE id = 3;
+        INSERT INTO scheduled (sender_id, recipients, body, details, made_at, due_at, said_at)
+        VALUES (1, '[2]', 'x', NULL, 0, 9, 9), (1, '[2]', '', NULL, 0, 9, 9),
+               (1, 'all', 'x', NULL, 0, 9, 9), (1, '[2]', 'x', '{\"\": 0}', 0, 9, 9);
+        INSERT INTO expectations (owner_id, name, tell_id, every_ms, grace_ms, due_at, late_text)
+        VALUES (1, 'backup', 2, 1, 1, 9, CAST(x'ff' AS TEXT));
     ";
     connection.execute_batch(damage).unwrap();
     drop(connection);
@@ -413,9 +418,14 @@ fn check_reports_each_fault_on_a_line_and_changes_nothing() {
         "message 2 is a dead letter of paff at worker, but another user received it",
         "user 4 has an invalid name",
         "message 3 has an invalid text",
+        "scheduled message 2 has an invalid value",
+        "scheduled message 3 has an invalid value",
+        "scheduled message 4 has an invalid value",
+        "the expectation backup of paff has an invalid text",
     ] {
         assert!(outcome.stdout.lines().any(|line| line == finding), "{finding}: {outcome:?}");
     }
+    assert!(!outcome.stdout.contains("scheduled message 1 "), "it is sound: {outcome:?}");
     let quick = operator::run(&database, &["check", "--quick", "--json"]);
     assert_eq!(quick.code, 65);
     let reported: Value = serde_json::from_str(&quick.stdout).unwrap();

@@ -208,6 +208,19 @@ impl Query for FindDue {
     }
 }
 
+/// The scheduled messages with a value that [`FindDue`] cannot read.
+pub(in crate::store) fn unreadable(connection: &Connection) -> rusqlite::Result<Vec<ScheduledId>> {
+    let mut statement = connection.prepare(select_due!("ORDER BY c.id"))?;
+    let mut rows = statement.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        if due(connection, row).is_err() {
+            found.push(ScheduledId(row.get(0)?));
+        }
+    }
+    Ok(found)
+}
+
 fn due(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<Due> {
     let recipients = access::targets(row, 3)?.unwrap_or_default();
     let to = recipients.iter().map(|&mailbox| name_of(connection, mailbox));

@@ -1,8 +1,10 @@
 //! Checks a database: SQLite's own integrity check, and the invariants between our tables.
 
+mod values;
+
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::model::{BODY_BYTES_MAX, Details, MessageId, UserName};
+use crate::model::{BODY_BYTES_MAX, MessageId};
 use crate::store::sqlite::copy::{self, Content};
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::projection::{keys, words};
@@ -47,7 +49,7 @@ impl OfflineDatabase {
             check_cursors,
             check_changes,
             check_views,
-            check_values,
+            values::check,
         ];
         for check in checks {
             if let Err(error) = check(&snapshot, depth, &mut findings) {
@@ -457,63 +459,6 @@ fn check_unread(connection: &Connection, findings: &mut Findings) -> rusqlite::R
         findings.add(format!(
             "the inbox of {user} has {inbox} unread messages, and the message log has {log}"
         ));
-    }
-    Ok(())
-}
-
-/// The server would accept every name and text.
-fn check_values(
-    connection: &Connection,
-    depth: CheckDepth,
-    findings: &mut Findings,
-) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare("SELECT id, CAST(name AS BLOB) FROM users")?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let (id, name): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
-        let valid = std::str::from_utf8(&name).is_ok_and(|name| name.parse::<UserName>().is_ok());
-        if !valid {
-            findings.add(format!("user {id} has an invalid name"));
-        }
-    }
-    if depth == CheckDepth::Quick {
-        return Ok(());
-    }
-    if schema::version(connection)? >= 6 {
-        check_details(connection, findings)?;
-    }
-    let mut statement = connection.prepare("SELECT id, CAST(body AS BLOB) FROM messages")?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let (id, body) = (row.get::<_, i64>(0)?, row.get_ref(1)?.as_blob()?);
-        if body.is_empty() || body.len() > BODY_BYTES_MAX || std::str::from_utf8(body).is_err() {
-            findings.add(format!("message {id} has an invalid text"));
-        }
-    }
-    Ok(())
-}
-
-/// The server would accept all details, and each message that answers another one is in a thread.
-fn check_details(connection: &Connection, findings: &mut Findings) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare(
-        "SELECT m.id, m.details, t.thread_id IS NOT NULL
-           FROM messages m LEFT JOIN threads t ON t.message_id = m.id
-          WHERE m.details IS NOT NULL OR t.thread_id IS NOT NULL",
-    )?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let (id, text, is_in_thread): (i64, Option<String>, bool) =
-            (row.get(0)?, row.get(1)?, row.get(2)?);
-        match Details::from_json(&text.unwrap_or_else(|| "{}".to_owned())) {
-            Err(_) => findings.add(format!("message {id} has invalid details")),
-            Ok(details) if details.reply_to.is_some() && !is_in_thread => {
-                findings.add(format!("message {id} is missing in its thread"));
-            }
-            Ok(details) if details.reply_to.is_none() && is_in_thread => {
-                findings.add(format!("message {id} is in a thread, and answers none"));
-            }
-            Ok(_) => {}
-        }
     }
     Ok(())
 }
