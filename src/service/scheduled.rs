@@ -235,7 +235,7 @@ impl Service {
                         if !duplicate {
                             self.metrics.messages.add(copies.len() as u64);
                         }
-                        // Who stored it before may not have lived to give a hint.
+                        // The server that stored it before may have ended before it gave a hint.
                         copies.iter().for_each(|&(recipient, _)| self.hub.publish(recipient));
                         self.push_sent(from, to.into_iter().zip(copies));
                     }

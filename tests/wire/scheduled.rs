@@ -175,6 +175,28 @@ fn key_is_one_message_before_it_is_due_and_after() {
     assert_eq!(texts(&server), ["neko|late"]);
 }
 
+/// A `post` without a time waits for nothing, and what waited under its key is not sent again.
+#[test]
+fn post_without_a_time_sends_what_was_scheduled_under_its_key() {
+    let mut server = Server::start();
+    let mut wire = server.connect();
+    let paff = wire.log_in("paff");
+    let post = |body: &str, more: Value| format!("post {paff} {}", fields(&["neko"], body, more));
+    for key in ["same", "other"] {
+        wire.done(post("hai", json!({"in": 3_600, "key": key})));
+    }
+    for (key, body) in [("same", "hai"), ("other", "ahoy")] {
+        assert_eq!(wire.done(post(body, json!({"key": key})))["duplicate"], false, "{key}");
+    }
+    assert!(server.stop().success());
+    make_due(&server);
+    server.start_again();
+    let mut wire = server.connect();
+    wait_until("they are settled", || list(&mut wire, &paff).is_empty());
+    let told = "paff|scheduled message 2 to neko was not sent: its key is that of another message";
+    assert_eq!(texts(&server), ["neko|hai", "neko|ahoy", &format!("{told}\n\nhai")]);
+}
+
 #[test]
 fn sender_gets_back_what_may_not_be_sent_any_more() {
     let server = Server::start();

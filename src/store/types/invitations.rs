@@ -1,4 +1,5 @@
-//! Invitations by link: who has the secret of one makes an account. The store has their hashes only.
+//! Invitations by link: a person who has the secret of one makes an account. The store has the
+//! hashes of the secrets only.
 
 use std::time::Duration;
 
