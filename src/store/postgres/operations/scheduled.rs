@@ -1,5 +1,7 @@
 //! Messages that are sent later.
 
+use std::collections::HashMap;
+
 use postgres::Row;
 
 use crate::model::{
@@ -9,10 +11,10 @@ use crate::store::postgres::append::{LANE, find_earlier, find_threads, ids_of};
 use crate::store::postgres::error::{Error, Result};
 use crate::store::postgres::operation::{Apply, Query, WriteContext};
 use crate::store::postgres::operations::pages::details;
-use crate::store::postgres::places::find_place;
+use crate::store::postgres::places::{Placed, find_places};
 use crate::store::postgres::session::Session;
 use crate::store::types::messages::{Append, Appended};
-use crate::store::types::rooms::{Act, Actor, RoomRefused};
+use crate::store::types::rooms::{Act, RoomRefused};
 use crate::store::types::scheduled::{
     BeginSending, CancelScheduled, Cancelled, Due, FindDue, FoundDue, ListScheduled, SCHEDULED_MAX,
     Schedule, Scheduled, SettleScheduled, TakeSystemTime,
@@ -108,29 +110,30 @@ fn find_by_key(session: &mut Session, message: &Append) -> Result<Option<Schedul
 /// post there.
 struct Recipients(Vec<(Option<MailboxId>, std::result::Result<(), RoomRefused>)>);
 
+/// Looks for all of them at a time, because senders wait for the lock of the log meanwhile.
 fn find_recipients(session: &mut Session, message: &Append) -> Result<Recipients> {
-    let mut found = Vec::with_capacity(message.to.len());
-    for name in &message.to {
-        found.push(match name {
-            MailboxName::User(name) => {
-                let row = session.query_opt(
-                    "SELECT id FROM chat.users WHERE name = $1 AND deleted_at IS NULL",
-                    &[&name.as_str()],
-                )?;
-                match row {
-                    Some(row) => (Some(MailboxId(row.get(0))), Ok(())),
-                    None => (None, Err(RoomRefused::Unknown)),
-                }
-            }
+    let names: Vec<&str> =
+        message.to.iter().filter_map(MailboxName::user).map(UserName::as_str).collect();
+    let users = session.query(
+        "SELECT name, id FROM chat.users WHERE name = ANY ($1) AND deleted_at IS NULL",
+        &[&names],
+    )?;
+    let users: HashMap<&str, i64> = users.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let rooms = message.to.iter().filter_map(MailboxName::room);
+    let rooms: Vec<(UserId, RoomName)> = rooms.map(|room| (message.sender, room.clone())).collect();
+    let rooms = find_places(session, &rooms)?;
+    let rooms: HashMap<&RoomName, &Placed> =
+        rooms.iter().map(|((_, room), placed)| (room, placed)).collect();
+    let found = message.to.iter().map(|name| {
+        let found = match name {
+            MailboxName::User(name) => users.get(name.as_str()).map(|&id| (MailboxId(id), Ok(()))),
             MailboxName::Room(name) => {
-                match find_place(session, Actor::User(message.sender), name)? {
-                    Some((room, place)) => (Some(room.into()), place.may(Act::Post)),
-                    None => (None, Err(RoomRefused::Unknown)),
-                }
+                rooms.get(name).map(|(room, place)| ((*room).into(), place.may(Act::Post)))
             }
-        });
-    }
-    Ok(Recipients(found))
+        };
+        found.map_or((None, Err(RoomRefused::Unknown)), |(mailbox, may)| (Some(mailbox), may))
+    });
+    Ok(Recipients(found.collect()))
 }
 
 impl Recipients {
