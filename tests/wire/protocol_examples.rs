@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use tempfile::TempDir;
 
 use crate::support::page::{Block, Names, blocks, fill_in, fits};
-use crate::support::{self, PATIENCE, Server, Wire};
+use crate::support::{self, PATIENCE, Server, Wire, wait_until};
 
 const PAGE: &str = include_str!("../../docs/protocol.md");
 
@@ -33,6 +33,16 @@ fn run<S: Read + Write>(wire: &mut Wire<S>, block: &Block, names: &mut Names) {
     }
 }
 
+/// `who` shows the connections of earlier blocks until the server has noticed their end.
+fn wait_for_earlier_connections(server: &Server, block: &Block, names: &Names) {
+    if block.lines().any(|(_, line)| line.starts_with("C: who ")) {
+        wait_until("paff is alone", || {
+            let reply = server.connect().done(fill_in("who <paff>", names));
+            reply["users"].as_array().unwrap().len() == 1
+        });
+    }
+}
+
 fn next<S: Read + Write>(wire: &mut Wire<S>) -> String {
     let reply = String::from_utf8(wire.reply_bytes()).unwrap();
     reply.strip_suffix("\r\n\r\n").unwrap().to_owned()
@@ -53,6 +63,7 @@ fn examples_of_the_protocol_page_are_true_over_websocket() {
     blocks.retain(|block| block.language == "session" && block.attribute("unix").is_none());
     assert!(blocks.len() >= 16, "an example for each verb");
     for block in &blocks {
+        wait_for_earlier_connections(&server, block, &names);
         let socket = WebSocket::open(server.http(), "/api/v1/socket", &[]).expect("it is opened");
         run(&mut Wire::over(socket), block, &mut names);
     }
@@ -71,6 +82,7 @@ fn examples_of_the_protocol_page_are_true() {
     blocks.retain(|block| block.language == "session");
     assert!(blocks.len() >= 16, "an example for each verb");
     for block in &blocks {
+        wait_for_earlier_connections(&server, block, &names);
         if block.attribute("unix").is_some() {
             let stream = UnixStream::connect(&socket).unwrap();
             stream.set_read_timeout(Some(PATIENCE)).unwrap();
