@@ -356,8 +356,8 @@ pub const HELP: &Help = &[
     ("It has failed, as --exit-code 1", "Gagal, seperti --exit-code 1"),
     ("How it has ended: 0 is success", "Bagaimana berakhirnya: 0 berarti berhasil"),
     (
-        "Why: told with a failure. Words are joined with one space; `-` is standard input",
-        "Mengapa: ikut diberitahukan jika gagal. Kata-kata disambung dengan satu spasi; `-` adalah standard input",
+        "Why: told with a failure. Words are joined with one space; `-` is standard input. Of a long text the end is told",
+        "Mengapa: ikut diberitahukan jika gagal. Kata-kata disambung dengan satu spasi; `-` adalah standard input. Dari teks yang panjang, bagian akhirnya",
     ),
     // token
     (

@@ -14,9 +14,8 @@ use super::refused::{Refused, refused};
 use super::sign_in::Caller;
 use super::{Gateway, body};
 use crate::http::Peer;
-use crate::model::{BODY_BYTES_MAX, Body as Text};
 use crate::protocol::command::Action;
-use crate::protocol::expectation::{Report, Reported};
+use crate::protocol::expectation::{Report, Reported, text_of_output};
 use crate::protocol::framing::LINE_BYTES_MAX;
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::Reply;
@@ -55,7 +54,7 @@ pub(super) async fn report(
     let mut report = parse(&words)?;
     let output = body::read(&headers, body, LINE_BYTES_MAX).await?;
     if report.report != Reported::Started {
-        report.text = text(&output);
+        report.text = text_of_output(&output);
     }
     gateway.report(caller, report).await
 }
@@ -72,13 +71,6 @@ fn parse(Words { name, word }: &Words) -> Result<Report, Refused> {
         })?),
     };
     Ok(Report { name, report, text: None })
-}
-
-/// The output of a job, or its end, without the line breaks there.
-fn text(output: &str) -> Option<Text> {
-    let output = output.trim_end_matches(['\r', '\n']);
-    let begin = output.ceil_char_boundary(output.len().saturating_sub(BODY_BYTES_MAX));
-    output[begin..].parse().ok()
 }
 
 fn exit_code(text: &str) -> Option<u8> {
@@ -119,13 +111,5 @@ mod tests {
             assert_eq!(reported("backup", Some(word)), Err(Code::BadRequest), "{word}");
         }
         assert_eq!(reported("No", None), Err(Code::UnknownExpectation));
-    }
-
-    #[test]
-    fn text_is_the_end_of_the_output() {
-        assert_eq!(text("one\ntwo\r\n\n").unwrap().as_str(), "one\ntwo");
-        assert!(text("").is_none() && text("\n").is_none());
-        let long = format!("é{}", "x".repeat(BODY_BYTES_MAX - 1));
-        assert_eq!(text(&long).unwrap().as_str(), &long[2..]);
     }
 }

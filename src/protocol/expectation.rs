@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::arguments::{True, bad_argument};
 use super::refusal::Refusal;
-use crate::model::{Body, ExpectationName, Timestamp, UserName};
+use crate::model::{BODY_BYTES_MAX, Body, ExpectationName, Timestamp, UserName};
 
 /// The longest time between two reports, and the longest grace.
 pub const EXPECTATION_SECONDS_MAX: u64 = 366 * 24 * 60 * 60;
@@ -107,6 +107,13 @@ pub enum Reported {
     Ended(u8),
 }
 
+/// The output of a job, or its end, without the line breaks there, as the text of a report.
+pub fn text_of_output(output: &str) -> Option<Body> {
+    let output = output.trim_end_matches(['\r', '\n']);
+    let begin = output.ceil_char_boundary(output.len().saturating_sub(BODY_BYTES_MAX));
+    output[begin..].parse().ok()
+}
+
 /// The JSON fields of [`Report`].
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
@@ -189,4 +196,18 @@ pub struct Expectation {
     pub started_at: Option<Timestamp>,
     /// Whether a report is missing, or the last one was of a failure.
     pub late: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_the_end_of_the_output() {
+        let text = text_of_output;
+        assert_eq!(text("one\ntwo\r\n\n").unwrap().as_str(), "one\ntwo");
+        assert!(text("").is_none() && text("\n").is_none());
+        let long = format!("é{}", "x".repeat(BODY_BYTES_MAX - 1));
+        assert_eq!(text(&long).unwrap().as_str(), &long[2..]);
+    }
 }

@@ -47,6 +47,35 @@ fn expectation_is_declared_listed_reported_and_removed() {
     }
 }
 
+/// What a script at night has: options after the words, and logs that are no text of a message.
+#[test]
+fn failure_is_told_whatever_its_text_is() {
+    let server = Server::start();
+    let (paff, neko) = (Home::of("paff", server.address()), Home::of("neko", server.address()));
+    let every_day = ["--every", "1d", "--tell", "neko"];
+    let mut number = 0;
+    let mut fails = |words: &[&str], input: &[u8], end: &str| {
+        number += 1;
+        let name = format!("job{number}");
+        assert_eq!(paff.run([&["expect", &name][..], &every_day].concat()).code, 0);
+        let outcome = paff.run_with_input([&["report", &name], words].concat(), input);
+        assert_eq!(outcome.code, 0, "{words:?}: {outcome:?}");
+        let told = || neko.run(["inbox", "--raw"]).stdout;
+        let is_told = |told: &str| {
+            told.starts_with(&format!("{name} failed with ")) && told.trim_end().ends_with(end)
+        };
+        wait_until(&format!("neko is told of {words:?}"), || is_told(&told()));
+    };
+    fails(&["no", "space", "--fail"], b"", "\nno space");
+    fails(&["no space", "--exit-code", "3"], b"", "\nno space");
+    fails(&["--fail", "-"], b"caf\xe9\n", "\ncaf\u{fffd}");
+    let long = ["x".repeat(100_000).as_bytes(), b"\nno space\n"].concat();
+    fails(&["--fail", "-"], &long, "xx\nno space");
+    fails(&["--fail", "--", "--fast", "is", "wrong"], b"", "\n--fast is wrong");
+    let mistyped = paff.run(["report", "job1", "slow", "--faill"]);
+    assert_eq!(mistyped.code, 2, "{mistyped:?}");
+}
+
 #[test]
 fn wrong_expectations_are_usage_errors() {
     let server = Server::start();

@@ -498,8 +498,9 @@ pub struct ReportArguments {
     /// How it has ended: 0 is success.
     #[arg(long, value_name = "CODE")]
     pub exit_code: Option<u8>,
-    /// Why: told with a failure. Words are joined with one space; `-` is standard input.
-    #[arg(trailing_var_arg = true, conflicts_with = "start")]
+    /// Why: told with a failure. Words are joined with one space; `-` is standard input. Of a long
+    /// text the end is told.
+    #[arg(conflicts_with = "start")]
     pub text: Vec<OsString>,
 }
 

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStringExt;
 use std::time::Instant;
 
 use super::send;
@@ -14,7 +15,7 @@ use crate::client::render::messages::moment;
 use crate::client::render::{View, object};
 use crate::client::{local_login, retry, verbs};
 use crate::model::Token;
-use crate::protocol::expectation::{Expected, Report, Reported};
+use crate::protocol::expectation::{self, Expected, Report, Reported};
 
 /// Stands for standard input.
 const STDIN: &str = "-";
@@ -33,11 +34,11 @@ pub fn run(
         (_, _, code) => Reported::Ended(code.unwrap_or(0)),
     };
     let text = match arguments.text.as_slice() {
-        [] => None,
-        [word] if word == STDIN => Some(send::read_text(io::stdin().lock())?),
-        words => Some(words.join(OsStr::new(" "))),
+        [word] if word == STDIN => send::read_end(io::stdin().lock())?,
+        words => words.join(OsStr::new(" ")).into_vec(),
     };
-    let text = text.filter(|text| !text.is_empty()).map(send::body).transpose()?;
+    // An odd log is no reason to leave a failure untold.
+    let text = expectation::text_of_output(&String::from_utf8_lossy(&text));
     let report = Report { name: arguments.name.clone(), report: reported, text };
     let expected = send(link, token, &report)?;
     if view.is_json {

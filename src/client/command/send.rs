@@ -330,6 +330,16 @@ pub fn read_text(input: impl Read) -> Result<OsString, Failure> {
     Ok(OsString::from_vec(bytes))
 }
 
+/// The end of `input`, with more than fits into a message, in bounded memory.
+pub fn read_end(mut input: impl Read) -> Result<Vec<u8>, Failure> {
+    let mut end = Vec::new();
+    while input.by_ref().take(BODY_BYTES_MAX as u64).read_to_end(&mut end).map_err(unreadable)? > 0
+    {
+        end.drain(..end.len().saturating_sub(2 * BODY_BYTES_MAX));
+    }
+    Ok(end)
+}
+
 /// The next line without its ending (LF or CR LF); `None` at the end. A line that is too long for a
 /// message is truncated, but remains too long.
 fn read_line(input: &mut impl BufRead) -> Result<Option<Vec<u8>>, Failure> {
@@ -372,6 +382,15 @@ mod tests {
         ] {
             assert_eq!(read(input.as_bytes()).unwrap().as_str(), text);
         }
+    }
+
+    #[test]
+    fn end_of_a_long_input_is_kept_in_bounded_memory() {
+        assert_eq!(read_end(&b"hai\n"[..]).unwrap(), b"hai\n");
+        let endless = io::repeat(b'x').take(10 * BODY_BYTES_MAX as u64).chain(&b"end"[..]);
+        let end = read_end(endless).unwrap();
+        assert!(end.ends_with(b"xend") && end.len() > BODY_BYTES_MAX);
+        assert!(end.len() <= 2 * BODY_BYTES_MAX, "{}", end.len());
     }
 
     #[test]
