@@ -27,6 +27,10 @@ texts! {
         en: "give whole seconds, at least 1s and at most 366d",
         id: "isi detik bulat, paling sedikit 1s dan paling banyak 366d",
     }
+    give_invitation {
+        en: "give the number of an invitation: `invite list` shows them",
+        id: "isi nomor undangan: `invite list` menampilkannya",
+    }
     too_many_rooms_of_invitation(max) {
         en: "--rooms: give at most {max} rooms",
         id: "--rooms: isi paling banyak {max} ruang",

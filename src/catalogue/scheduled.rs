@@ -16,12 +16,20 @@ texts! {
     nothing_is_scheduled { en: "nothing is scheduled", id: "tidak ada yang terjadwal" }
     came_late(due_at) { en: "(late, due {due_at})", id: "(terlambat, untuk {due_at})" }
     give_time(text) {
-        en: "{text} is no time: give 17:00, '2026-12-01 09:00', or RFC 3339 with an offset",
-        id: "{text} bukan waktu: isi 17:00, '2026-12-01 09:00', atau RFC 3339 dengan offset",
+        en: "{text} is no time: give 17:00, 2026-12-01T09:00, or RFC 3339 with an offset",
+        id: "{text} bukan waktu: isi 17:00, 2026-12-01T09:00, atau RFC 3339 dengan offset",
+    }
+    give_scheduled {
+        en: "give the number of a scheduled message: `scheduled` shows them",
+        id: "tulis nomor pesan terjadwal: `scheduled` menampilkannya",
     }
     give_pause {
         en: "give whole seconds, at least 1s and at most 3660d",
         id: "isi detik bulat, paling sedikit 1s dan paling banyak 3660d",
+    }
+    time_is_too_far(text, days) {
+        en: "{text} is more than {days} days from now",
+        id: "{text} masih lebih dari {days} hari lagi",
     }
     time_has_passed(text) { en: "{text} has passed", id: "{text} sudah lewat" }
     time_is_skipped(text) {

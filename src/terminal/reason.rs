@@ -103,7 +103,7 @@ pub fn parse_invitation_life(text: &str) -> Result<Duration, String> {
 /// # Errors
 /// A message for the user.
 pub fn parse_invitation(text: &str) -> Result<InvitationId, String> {
-    text.parse().map(InvitationId).map_err(|_| shared::no_session_number().to_owned())
+    text.parse().map(InvitationId).map_err(|_| invitation::give_invitation().to_owned())
 }
 
 /// The address of the page in the browser, without a slash at its end.

@@ -81,6 +81,7 @@ fn times_are_those_of_the_machine_and_none_is_guessed() {
         ("UTC", "2020-01-01 09:00", "has passed"),
         ("UTC", "tomorrow", "is no time"),
         ("UTC", "25:00", "is no time"),
+        ("UTC", "2099-01-01 09:00", "is more than 3660 days from now"),
     ] {
         let outcome = at(zone, time);
         assert_eq!(outcome.code, 2, "{zone} {time}: {outcome:?}");
@@ -96,6 +97,8 @@ fn times_are_those_of_the_machine_and_none_is_guessed() {
     ] {
         assert_eq!(paff.run(words).code, 2, "{words:?}");
     }
+    let wrong = paff.run(["scheduled", "cancel", "x"]).stderr;
+    assert!(wrong.contains("give the number of a scheduled message"), "{wrong}");
 }
 
 #[test]

@@ -72,6 +72,8 @@ fn invitations_are_listed_used_and_revoked() {
     let gone = operator::run(&database, &["invite", "revoke", "2"]);
     assert_eq!(gone.code, 1, "{gone:?}");
     assert!(gone.stderr.contains("there is no open invitation 2"), "{gone:?}");
+    let wrong = operator::run(&database, &["invite", "revoke", "mia"]);
+    assert!(wrong.stderr.contains("give the number of an invitation"), "{wrong:?}");
     assert_eq!(operator::done(&database, &["invite", "revoke", "--all"]), "1 invitation revoked\n");
     assert_eq!(operator::objects(&database, &["invite", "list"]).len(), 1);
     for (words, code, text) in [

@@ -14,6 +14,8 @@ use crate::model::Timestamp;
 use crate::protocol::arguments::SCHEDULE_SECONDS_MAX;
 use crate::terminal::reason;
 
+const SECONDS_OF_A_DAY: u64 = 24 * 60 * 60;
+
 /// Parses a time that is to come, by this machine's clock and time zone.
 pub fn parse_at(text: &str) -> Result<Timestamp, String> {
     resolve(text, &Zoned::now())
@@ -40,9 +42,11 @@ fn resolve(text: &str, now: &Zoned) -> Result<Timestamp, String> {
             _ => return Err(texts::give_time(text)),
         },
     };
-    match moment > now.timestamp() {
-        true => Ok(Timestamp(moment.as_millisecond())),
-        false => Err(texts::time_has_passed(text)),
+    let ahead = moment.duration_since(now.timestamp());
+    match u64::try_from(ahead.as_secs()) {
+        _ if !ahead.is_positive() => Err(texts::time_has_passed(text)),
+        Ok(..=SCHEDULE_SECONDS_MAX) => Ok(Timestamp(moment.as_millisecond())),
+        _ => Err(texts::time_is_too_far(text, SCHEDULE_SECONDS_MAX / SECONDS_OF_A_DAY)),
     }
 }
 
@@ -136,6 +140,15 @@ mod tests {
         for text in ["", "17", "25:00", "17:60", "tomorrow", "2026-12-01", "2026-13-01 09:00", "-1"]
         {
             assert_eq!(at(noon, text), Err(texts::give_time(text)));
+        }
+    }
+
+    #[test]
+    fn time_is_not_too_far_ahead() {
+        let noon = "2026-11-30T12:00:00+01:00";
+        is(noon, "2036-12-07 12:00", "2036-12-07T11:00:00");
+        for text in ["2036-12-07 12:01", "2099-01-01T00:00:00Z"] {
+            assert_eq!(at(noon, text), Err(texts::time_is_too_far(text, 3_660)));
         }
     }
 

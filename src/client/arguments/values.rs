@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::catalogue::{client, configuration, expectation, people};
+use crate::catalogue::{client, configuration, expectation, people, scheduled};
 use crate::client::address::{Host, InvalidAddress, TLS_PORT};
 use crate::client::question::CHOICE_BYTES_MAX;
 use crate::model::{
@@ -171,7 +171,7 @@ pub fn parse_message_id(text: &str) -> Result<MessageId, String> {
 pub fn parse_scheduled(text: &str) -> Result<ScheduledId, String> {
     match text.parse() {
         Ok(id @ 1..) => Ok(ScheduledId(id)),
-        _ => Err(client::give_message_id().to_owned()),
+        _ => Err(scheduled::give_scheduled().to_owned()),
     }
 }
 
