@@ -46,6 +46,8 @@ pub enum Failure {
         hint: Option<String>,
         /// The key under which the same message may be sent again.
         key: Option<Key>,
+        /// The protocol's code, if the server refused.
+        code: Option<Code>,
     },
     /// The command succeeded, but the reader of its output has gone.
     #[error("{}", shared::exit_output_closed())]
@@ -58,7 +60,18 @@ pub enum Failure {
 impl Failure {
     /// A failure on the client's side.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self::Other { exit, message: message.into(), hint: None, key: None }
+        Self::Other { exit, message: message.into(), hint: None, key: None, code: None }
+    }
+
+    /// A refusal with a hint of the command that got it.
+    pub fn refused_with_hint(refused: &Refused, advice: impl Into<String>) -> Self {
+        Self::Other {
+            exit: refused.exit(),
+            message: refused.to_string(),
+            hint: Some(advice.into()),
+            key: None,
+            code: refused.known_code(),
+        }
     }
 
     /// Adds a hint. Only [`Other`](Self::Other) can hold one.
@@ -154,6 +167,7 @@ impl Failure {
         match self {
             Self::Refused(Refused { code: Some(code), .. }) => code.as_str(),
             Self::Refused(Refused { unknown_code: Some(word), .. }) => word,
+            Self::Other { code: Some(code), .. } => code.as_str(),
             Self::NoAnswer(NoAnswer::Tls { problem, .. }) => problem.word(),
             _ => self.exit().word(),
         }

@@ -33,6 +33,8 @@ fn script_joins_by_a_link_and_sends_its_first_message() {
     assert_eq!(refused.code, 1, "{refused:?}");
     let expected = "error: the invitation was used\nhint: if it was you: chat-cli auth zoe\n";
     assert_eq!(refused.stderr, expected);
+    let refused = late.run_with_input(["--json", "join", &link, "zoe"], b"pw\n");
+    assert!(refused.stderr.contains(r#""code": "invitation_used", "exit": 1"#), "{refused:?}");
     assert_eq!(late.run(["whoami"]).code, 77);
 }
 

@@ -73,6 +73,8 @@ fn send_ends_with_1_if_nobody_reads_in_time_and_waits_for_one_member_of_a_room()
     let refused = paff.run(["send", "--wait-read", "1h", "neko", "hai"]);
     assert_eq!((refused.code, refused.stdout.as_str()), (1, ""));
     assert!(refused.stderr.contains("hint: `chat-cli receipts on`"), "{refused:?}");
+    let refused = paff.run(["--json", "send", "--wait-read", "1h", "neko", "hai"]);
+    assert!(refused.stderr.contains(r#""code": "receipts_off", "exit": 1"#), "{refused:?}");
     assert_eq!(server.query("select count(*) from messages"), ["2"]);
     for words in [
         &["send", "--wait-read", "1s", "--lines", "neko"][..],

@@ -133,7 +133,7 @@ fn with_hint(failure: Failure, name: Option<&UserName>) -> Failure {
         Some(Code::UnknownInvitation) => texts::ask_for_another_link().to_owned(),
         _ => return failure,
     };
-    Failure::new(failure.exit(), refused.to_string()).with_hint(hint)
+    Failure::refused_with_hint(refused, hint)
 }
 
 fn report(

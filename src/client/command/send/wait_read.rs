@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::catalogue::people;
 use crate::client::arguments::TIMEOUT_DEFAULT;
 use crate::client::exit::Exit;
-use crate::client::failure::{Failure, is_closed};
+use crate::client::failure::{Failure, Refused, is_closed};
 use crate::client::link::Link;
 use crate::client::render::{View, object};
 use crate::client::stream::{SILENCE_MAX, Stream, StreamEvent, Timeouts};
@@ -34,8 +34,8 @@ pub fn check(link: &mut Link, token: Token) -> Result<(), Failure> {
     if settings.receipts {
         return Ok(());
     }
-    let failure = Failure::from(Code::ReceiptsOff);
-    Err(Failure::new(failure.exit(), failure.to_string()).with_hint(people::turn_receipts_on()))
+    let refused = Refused::from(Code::ReceiptsOff);
+    Err(Failure::refused_with_hint(&refused, people::turn_receipts_on()))
 }
 
 /// Waits until all of these were read: by their recipient, or in a room by a member. If that does not
