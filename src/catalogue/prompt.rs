@@ -171,12 +171,12 @@ auth USER [PASSWORD]   log in; asks for a missing PASSWORD and does not show it
 auth --forget USER     log in until you leave: on a machine that is not yours
 list                   who is logged in
 users                  all users you can write to
-who                    who is connected now, since when, and what they do
-status [TEXT]          say what you do; `-` ends that; --invisible, --visible
+who                    who is connected now, since when, and their status
+status [TEXT]          your status; `-` removes it; --invisible, --visible
 send USER TEXT         send a message, exactly once; several: USER,USER
 send #ROOM TEXT        send it to a room
 later WHEN USER TEXT   send it later: at 17:00, or in 2h
-scheduled [cancel ID]  what is sent later; or send it not
+scheduled [cancel ID]  what is sent later; or cancel one of them
 room list              the rooms you can see; `room help` has all: create, join…
 to USER                send text without a verb to USER; `to` alone ends that
 reply TEXT             answer the last sender, or the room

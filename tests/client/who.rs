@@ -27,6 +27,12 @@ fn who_shows_what_users_say_they_do() {
     assert_eq!(neko.run(["who"]).stdout.lines().count(), 1);
     terminal.line("who");
     terminal.wait_for_end("  at lunch\nCommand paff:");
+    // A mistyped option is no text for others to see.
+    for line in ["status --visble", "status --visible busy"] {
+        terminal.line(line);
+        let unknown = "*Sorry, there is no such command: type help";
+        terminal.wait_for_end(&format!("Command paff:{line}\n{unknown}\nCommand paff:"));
+    }
     terminal.line("status -");
     let invisible = "invisible: nobody sees that you are connected";
     terminal.wait_for_end(&format!("Command paff:status -\n{invisible}\nCommand paff:"));

@@ -380,6 +380,8 @@ impl Conversation {
             "-" => change.status_text = Some(StatusText::default()),
             "--invisible" => change.invisible = Some(true),
             "--visible" => change.invisible = Some(false),
+            // A mistyped option would be a text that everybody sees.
+            text if text.starts_with("--") => return Ok(writeln!(out, "{}", prompt::unknown())?),
             text => change.status_text = Some(status::parse(text)?),
         }
         let settings = verbs::settings(&mut self.link, token, change)?;
