@@ -231,6 +231,7 @@ mod tests {
             scheduled::TEXTS,
             token::TEXTS,
             init::TEXTS,
+            invitation::TEXTS,
             command_line::TEXTS,
             shared::TEXTS,
             postgres::TEXTS,

@@ -45,6 +45,7 @@ use clap::CommandFactory;
 use arguments::{Arguments, Command, ConfigCommand};
 use exit::{Ending, Exit};
 use failure::Failure;
+use join_link::JoinLink;
 use link::Link;
 use render::View;
 use settings::Settings;
@@ -130,7 +131,7 @@ fn dispatch(
     if let Some(Command::Join(join)) = &mut arguments.command
         && settings.server.is_none()
     {
-        settings.server = join.link.server.clone();
+        settings.server = JoinLink::parse(&join.link).ok().and_then(|link| link.server);
         join.is_elsewhere = settings.server.is_some();
     }
     let is_bell_on = settings.is_bell_on();

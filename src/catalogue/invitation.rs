@@ -51,8 +51,10 @@ texts! {
     title_used { en: "used", id: "dipakai" }
 
     not_a_link {
-        en: "this is no link of an invitation: it ends in #/join/ and a secret",
-        id: "ini bukan tautan undangan: akhirnya #/join/ dan sebuah rahasia",
+        en: "this is no link of an invitation: \
+             it begins with https:// or http://, and ends in #/join/ and a secret",
+        id: "ini bukan tautan undangan: \
+             awalnya https:// atau http://, dan akhirnya #/join/ dan sebuah rahasia",
     }
     choose_name_question { en: "Choose a name to log in with:", id: "Pilih nama untuk login:" }
     name_not_possible(reason) {

@@ -50,10 +50,13 @@ fn what_cannot_be_accepted_is_explained() {
     let none = join(&["ci_00000000000000000000000000000000", "zoe"]);
     assert_eq!(none.code, 1, "{none:?}");
     assert!(none.stderr.contains("hint: ask for another link"), "{none:?}");
-    for text in ["nonsense", &secret[1..]] {
+    let without_scheme = format!("chat.example/#/join/{secret}");
+    for text in ["nonsense", &secret[1..], &without_scheme] {
         let wrong = join(&[text]);
         assert_eq!(wrong.code, 2, "{wrong:?}");
         assert!(wrong.stderr.contains("no link of an invitation"), "{wrong:?}");
+        // A log of a script keeps it.
+        assert!(!wrong.stderr.contains(&secret[1..]), "the secret is not repeated: {wrong:?}");
     }
     let open = invite(&server, &[]);
     let unnamed = join(&[&open]);

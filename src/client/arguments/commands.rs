@@ -19,7 +19,6 @@ use crate::catalogue::{client, client_help};
 use crate::client::address::Host;
 use crate::client::exit::Exit;
 use crate::client::failure::Failure;
-use crate::client::join_link::JoinLink;
 use crate::model::{
     AccessTokenName, Click, CursorName, Details, DisplayName, ExpectationName, MessageId, Priority,
     Rights, RoomName, ScheduledId, SessionId, TAGS_MAX, Tag, Tags, Timestamp, Title,
@@ -47,8 +46,8 @@ pub struct AuthArguments {
 #[command(after_long_help = client_help::join_examples())]
 pub struct JoinArguments {
     /// The link of the invitation, or its secret alone.
-    #[arg(value_parser = JoinLink::parse)]
-    pub link: JoinLink,
+    // `clap` does not parse it: its errors repeat what was given, which may have the secret.
+    pub link: String,
     /// The name to log in with; without it, that of the invitation, else a terminal asks for it.
     pub name: Option<String>,
     /// The name for people; by default the user's name.

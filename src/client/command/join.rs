@@ -8,6 +8,7 @@ use crate::catalogue::{client, invitation as texts, shared};
 use crate::client::arguments::JoinArguments;
 use crate::client::exit::Exit;
 use crate::client::failure::{Failure, Refused};
+use crate::client::join_link::JoinLink;
 use crate::client::link::Link;
 use crate::client::render::{View, object};
 use crate::client::session::{self, Session};
@@ -28,10 +29,12 @@ pub fn run(
     link: &mut Link,
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
+    let wrong = |why| Failure::new(Exit::Usage, why);
+    let secret = JoinLink::parse(&arguments.link).map_err(wrong)?.secret;
     let given = arguments.name.as_deref().map(parse_name).transpose()?;
     // First, so that no account is made whose session cannot be stored.
     let folder = StateFolder::create(&StateFolder::locate()?)?;
-    let invited = match verbs::invitation(link, arguments.link.secret) {
+    let invited = match verbs::invitation(link, secret) {
         Ok(invited) => Some(invited),
         // It may be this command's own answer that was lost.
         Err(Failure::Refused(Refused { code: Some(Code::InvitationUsed), .. }))
@@ -45,7 +48,13 @@ pub fn run(
     let password = choose_password(&name)?;
     let is_asked = given.is_none() && invited.is_some_and(|invited| invited.user.is_none());
     let accepted = loop {
-        match accept(arguments, link, &name, &password) {
+        let accept = Accept {
+            invitation: secret,
+            user: Some(name.clone()),
+            display_name: arguments.display_name.clone(),
+            password: password.clone(),
+        };
+        match verbs::accept(link, accept) {
             Err(Failure::Refused(refused)) if refused.code == Some(Code::NameTaken) && is_asked => {
                 let _ = writeln!(io::stderr(), "{}", refused.line());
                 name = ask_name()?;
@@ -58,21 +67,6 @@ pub fn run(
     session::store(&folder, link.account(), &session)?;
     report(&accepted, arguments, view, link, out)?;
     Ok(Exit::Done)
-}
-
-fn accept(
-    arguments: &JoinArguments,
-    link: &mut Link,
-    name: &UserName,
-    password: &Password,
-) -> Result<Accepted, Failure> {
-    let accept = Accept {
-        invitation: arguments.link.secret,
-        user: Some(name.clone()),
-        display_name: arguments.display_name.clone(),
-        password: password.clone(),
-    };
-    verbs::accept(link, accept)
 }
 
 /// The name of the account: that of the command line, or of the invitation, else asked for.
