@@ -38,28 +38,34 @@ pub fn run(
         Ok(invited) => Some(invited),
         // It may be this command's own answer that was lost.
         Err(Failure::Refused(Refused { code: Some(Code::InvitationUsed), .. }))
-            if given.is_some() =>
+            if given.is_some() || !stdin().is_terminal() =>
         {
             None
         }
         Err(failure) => return Err(with_hint(failure, given.as_ref())),
     };
     let mut name = choose_name(given.as_ref(), invited.as_ref())?;
-    let password = choose_password(&name)?;
+    let password = choose_password(name.as_ref())?;
     let is_asked = given.is_none() && invited.is_some_and(|invited| invited.user.is_none());
     let accepted = loop {
         let accept = Accept {
             invitation: secret,
-            user: Some(name.clone()),
+            user: name.clone(),
             display_name: arguments.display_name.clone(),
             password: password.clone(),
         };
         match verbs::accept(link, accept) {
             Err(Failure::Refused(refused)) if refused.code == Some(Code::NameTaken) && is_asked => {
                 let _ = writeln!(io::stderr(), "{}", refused.line());
-                name = ask_name()?;
+                name = Some(ask_name()?);
             }
-            accepted => break accepted.map_err(|failure| with_hint(failure, Some(&name)))?,
+            // The invitation was used, and has no name to repeat the command with.
+            Err(Failure::Refused(refused))
+                if refused.code == Some(Code::BadArgument) && name.is_none() =>
+            {
+                return Err(with_hint(Code::InvitationUsed.into(), None));
+            }
+            accepted => break accepted.map_err(|failure| with_hint(failure, name.as_ref()))?,
         }
     };
     let token = verbs::auth(link, &accepted.user, &password)?;
@@ -69,12 +75,14 @@ pub fn run(
     Ok(Exit::Done)
 }
 
-/// The name of the account: that of the command line, or of the invitation, else asked for.
+/// The name of the account: that of the command line, or of the invitation, else asked for. A used
+/// invitation does not tell its name, but the server knows it.
 fn choose_name(
     given: Option<&UserName>,
     invited: Option<&InvitationInfo>,
-) -> Result<UserName, Failure> {
-    match (given, invited.and_then(|invited| invited.user.as_ref())) {
+) -> Result<Option<UserName>, Failure> {
+    let Some(invited) = invited else { return Ok(given.cloned()) };
+    let name = match (given, &invited.user) {
         (Some(given), Some(theirs)) if given != theirs => {
             let failure = Failure::new(Exit::Usage, texts::invitation_is_for(theirs));
             Err(failure.with_hint(texts::leave_name_out()))
@@ -82,7 +90,8 @@ fn choose_name(
         (Some(name), _) | (None, Some(name)) => Ok(name.clone()),
         (None, None) if stdin().is_terminal() => ask_name(),
         (None, None) => Err(no_name()),
-    }
+    };
+    name.map(Some)
 }
 
 /// Asks until the answer can be a name.
@@ -109,7 +118,8 @@ fn parse_name(text: &str) -> Result<UserName, Failure> {
 }
 
 /// On a terminal it is asked for twice, without echo; else it is the first line of standard input.
-fn choose_password(name: &UserName) -> Result<Password, Failure> {
+fn choose_password(name: Option<&UserName>) -> Result<Password, Failure> {
+    let name = name.map_or("", UserName::as_str);
     let chosen = password::ask(&texts::choose_password_prompt(name))?;
     if stdin().is_terminal() && password::ask(texts::choose_password_again_prompt())? != chosen {
         return Err(Failure::new(Exit::Usage, texts::chosen_passwords_differ())
