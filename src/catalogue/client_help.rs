@@ -115,10 +115,7 @@ pub const HELP: &Help = &[
         "Show who is connected now, and since when",
         "Tampilkan siapa yang sekarang tersambung, dan sejak kapan",
     ),
-    (
-        "Say what you do now, to those who see you connected",
-        "Katakan kamu sedang apa, kepada yang melihat kamu tersambung",
-    ),
+    ("Set your status: what you do now, for `who`", "Atur statusmu: kamu sedang apa, untuk `who`"),
     // status
     ("Take the text away", "Hapus teksnya"),
     ("Nobody sees that you are connected", "Tidak ada yang melihat kamu tersambung"),
@@ -881,8 +878,8 @@ Contoh:
     who_examples {
         en: "\
 A line for each user who has a connection to this server or a stream from it: name, since when, and
-what they say they do. On a terminal in columns, with your own name in parentheses if you are
-invisible; anywhere else separated by tabs. `list` shows who is logged in, connected or not.
+status. On a terminal in columns, with your own name in parentheses if you are invisible; anywhere
+else separated by tabs. `list` shows who is logged in, connected or not.
 
 Examples:
   chat-cli who

@@ -155,7 +155,7 @@ pub enum Command {
     /// Show who is connected now, and since when
     #[command(after_long_help = client_help::who_examples())]
     Who,
-    /// Say what you do now, to those who see you connected
+    /// Set your status: what you do now, for `who`
     Status(StatusArguments),
     /// Talk in rooms: create, list, show, join, leave, invite, kick, members, set, archive
     Room(RoomArguments),
