@@ -60,7 +60,7 @@ const UNFITTING: &[Step] = &[
 
 fn run(fake: &Fake, words: &[&str], input: &str) -> Outcome {
     let home = Home::new(fake.address());
-    let mut command = home.cli(["--timeout", "300ms", "--json"]);
+    let mut command = home.cli(["--timeout", "1s", "--json"]);
     command.args(words).env("CHAT_TOKEN", TOKEN);
     outcome_with_input(command, input.as_bytes())
 }

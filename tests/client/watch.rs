@@ -202,8 +202,8 @@ fn count_and_timeout_end_the_watch() {
     send(&mut wire, &paff, "a");
     for (words, code, shown) in [
         (&["-n", "1"][..], 0, "a\n"),
-        (&["-n", "2", "--timeout", "300ms"], 1, "a\n"),
-        (&["--timeout", "300ms"], 0, "a\n"),
+        (&["-n", "2", "--timeout", "2s"], 1, "a\n"),
+        (&["--timeout", "2s"], 0, "a\n"),
         (&["-n", "2", "--exit-at-end"], 1, "a\n"),
     ] {
         let outcome = home.run(["watch", "--raw"].iter().chain(words));
