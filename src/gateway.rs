@@ -38,7 +38,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::adjustable::Adjustable;
 use crate::protocol::refusal::Code;
-use crate::server::Proxies;
+use crate::server::{Metrics, Proxies};
 use crate::service::Service;
 use refused::Refused;
 use sign_in::SignIns;
@@ -67,6 +67,8 @@ pub struct Options {
     pub origins: Vec<String>,
     /// The proxies that name their client in `X-Forwarded-For`.
     pub proxies: Proxies,
+    /// Counts the verbs that clients call over HTTP.
+    pub metrics: Arc<Metrics>,
 }
 
 /// The response to a request that does not come to the paths.

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 
-use super::call::execute;
+use super::call::execute_counted;
 use super::names::Name;
 use super::openapi::NO_STREAM;
 use super::publish::{REPLAYED, key};
@@ -81,7 +81,7 @@ async fn call(
         }
     };
     set_key(&mut request, key)?;
-    let reply = execute(&gateway.service, request, network).await;
+    let reply = execute_counted(&gateway, request, network).await;
     if verb == Verb::Passwd
         && reply.is_ok()
         && let Some(caller) = caller

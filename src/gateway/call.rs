@@ -2,9 +2,11 @@
 //! on the threads that serve HTTP.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::Gateway;
 use crate::model::Token;
 use crate::protocol::command::{Action, Request};
 use crate::protocol::refusal::Code;
@@ -44,6 +46,22 @@ pub(super) async fn execute(service: &Arc<Service>, request: Request, network: N
     service.execute(request, Responder::new(deliver, TICKET, network));
     // A responder always answers.
     receiver.await.unwrap_or_else(|_| Code::Internal.into())
+}
+
+/// Executes a request that names its verb, and counts it as a line is counted.
+pub(super) async fn execute_counted(
+    gateway: &Gateway,
+    request: Request,
+    network: Network,
+) -> Reply {
+    let (verb, begun) = (request.verb(), Instant::now());
+    let reply = execute(&gateway.service, request, network).await;
+    let result = match &reply {
+        Reply::Refused(refusal) => Some(refusal.code),
+        _ => None,
+    };
+    gateway.options.metrics.count_request(verb, result, Some(begun.elapsed()));
+    reply
 }
 
 /// Executes an action of a session without waiting for its reply.

@@ -13,7 +13,7 @@ use axum::routing::get;
 use axum::{Extension, Router};
 
 use super::api::{OwnForm, object};
-use super::call::{act, execute};
+use super::call::{act, execute_counted};
 use super::cookie::token;
 use super::refused::Refused;
 use super::{Gateway, body};
@@ -81,7 +81,7 @@ async fn log_in(
     let object_text = body::read(&headers, body, LINE_BYTES_MAX).await?;
     let request = Request::of_open_object(Verb::Auth, &object_text)?;
     let network = gateway.network(&headers, peer);
-    let opened = match execute(&gateway.service, request, network).await {
+    let opened = match execute_counted(&gateway, request, network).await {
         Reply::Authenticated(opened) => opened,
         Reply::Refused(refusal) => return Err(refusal.into()),
         _ => return Err(Code::Internal.into()),

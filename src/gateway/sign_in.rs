@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
 use super::Gateway;
-use super::call::{act, execute, forget};
+use super::call::{act, execute_counted, forget};
 use super::cookie;
 use super::refused::Refused;
 use crate::http::Peer;
@@ -153,7 +153,8 @@ impl Gateway {
         let as_of = self.service.user_changes();
         let user = name.parse().map_err(|_| Code::UnknownUser)?;
         let password = Password::shown(password).map_err(|_| Code::WrongPassword)?;
-        let token = match execute(&self.service, Request::Auth { user, password }, network).await {
+        let auth = Request::Auth { user, password };
+        let token = match execute_counted(self, auth, network).await {
             Reply::Authenticated(token) => token,
             Reply::Refused(refusal) => return Err(refusal.into()),
             _ => return Err(Code::Internal.into()),

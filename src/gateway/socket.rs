@@ -26,8 +26,8 @@ use crate::protocol::framing::{LINE_BYTES_MAX, REPLY_END};
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::Reply;
 use crate::protocol::verb::Verb;
-use crate::server::CloseReason;
 use crate::server::connection::{Connection, TakenLine};
+use crate::server::{CloseReason, Metrics};
 use crate::service::{Deliver, LiveSession, Network, Outcome, Responder, Ticket};
 
 /// The longest text. A line that is a little longer than [`LINE_BYTES_MAX`] is refused as such.
@@ -155,7 +155,13 @@ impl Socket {
         loop {
             let now = Instant::now();
             while let Some(taken) = self.connection.next_request(now) {
-                let TakenLine::Request(sequence, request) = taken else { continue };
+                let (sequence, request) = match taken {
+                    TakenLine::Request(sequence, request) => (sequence, request),
+                    TakenLine::Refused(code) => {
+                        self.metrics().count_request(Verb::Invalid, Some(code), None);
+                        continue;
+                    }
+                };
                 let ticket = Ticket { connection: 0, generation: 0, sequence };
                 let deliver = Arc::clone(&self.deliver);
                 let responder = Responder::new(deliver, ticket, self.client.network);
@@ -192,14 +198,20 @@ impl Socket {
             News::Session(session) => self.connection.attach_session(sequence, session),
             News::Outcome(outcome) => {
                 let answered = self.connection.take_outcome(sequence, outcome, heartbeat, now);
-                if let Some((request, None)) = answered
-                    && request.verb == Verb::Passwd
-                    && let Some(caller) = self.client.caller
+                let Some((request, result)) = answered else { return };
+                let time = now.saturating_duration_since(request.since);
+                self.metrics().count_request(request.verb, result, Some(time));
+                if let Some(caller) = self.client.caller
+                    && (request.verb, result) == (Verb::Passwd, None)
                 {
                     self.gateway.forget_sign_in(caller.token);
                 }
             }
         }
+    }
+
+    fn metrics(&self) -> &Metrics {
+        &self.gateway.options.metrics
     }
 
     fn heartbeat(&self) -> Duration {

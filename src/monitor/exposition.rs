@@ -100,7 +100,7 @@ fn about_requests(page: &mut Page, sources: &Sources) {
         "chat_logins_held_total",
         "Passwords that were not checked, because too many before them were wrong; by verb.",
     );
-    for verb in [Verb::Auth, Verb::Passwd] {
+    for verb in [Verb::Auth, Verb::Passwd, Verb::Accept] {
         let held = server.requests(verb, Some(Code::RateLimited));
         page.sample(&[("verb", verb.as_str())], held);
     }

@@ -2,6 +2,7 @@
 
 use std::array;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::close::CloseReason;
 use crate::metrics::{Counter, Distribution, Gauge, Histogram};
@@ -43,6 +44,8 @@ pub type RequestResult = Option<Code>;
 #[derive(Debug)]
 pub struct Metrics {
     pub(super) workers: Box<[Arc<WorkerMetrics>]>,
+    /// The requests that another protocol has carried.
+    others: WorkerMetrics,
     /// The number of connections that were refused because of a connection limit.
     pub refused: Counter,
 }
@@ -86,12 +89,7 @@ impl Default for WorkerMetrics {
 
 impl WorkerMetrics {
     /// Counts an answered request. There is no time for a line that is no request.
-    pub(super) fn count_request(
-        &self,
-        verb: Verb,
-        result: RequestResult,
-        time: Option<std::time::Duration>,
-    ) {
+    pub(super) fn count_request(&self, verb: Verb, result: RequestResult, time: Option<Duration>) {
         self.requests[verb as usize * RESULTS + result_index(result)].increment();
         if let Some(time) = time {
             self.request_times[verb as usize].observe_time(time);
@@ -103,6 +101,7 @@ impl Metrics {
     pub(super) fn new(workers: usize) -> Self {
         Self {
             workers: (0..workers).map(|_| Arc::default()).collect(),
+            others: WorkerMetrics::default(),
             refused: Counter::default(),
         }
     }
@@ -146,12 +145,21 @@ impl Metrics {
     /// reply.
     pub fn request_times(&self, verb: Verb) -> Distribution {
         let mut all = Distribution::of_no_times();
-        self.workers.iter().for_each(|worker| all.add(&worker.request_times[verb as usize].read()));
+        self.sets().for_each(|set| all.add(&set.request_times[verb as usize].read()));
         all
     }
 
+    /// Counts a request that no worker has carried. There is no time for what is no request.
+    pub fn count_request(&self, verb: Verb, result: RequestResult, time: Option<Duration>) {
+        self.others.count_request(verb, result, time);
+    }
+
+    fn sets(&self) -> impl Iterator<Item = &WorkerMetrics> {
+        self.workers.iter().map(AsRef::as_ref).chain([&self.others])
+    }
+
     fn sum(&self, counter: impl Fn(&WorkerMetrics) -> &Counter) -> u64 {
-        self.workers.iter().map(|worker| counter(worker).get()).sum()
+        self.sets().map(|set| counter(set).get()).sum()
     }
 }
 
@@ -169,7 +177,10 @@ mod tests {
             for &result in &results {
                 expected += 1;
                 for index in 0..expected {
-                    metrics.workers[index % 2].count_request(verb, result, None);
+                    match index % 3 {
+                        2 => metrics.count_request(verb, result, None),
+                        worker => metrics.workers[worker].count_request(verb, result, None),
+                    }
                 }
             }
         }

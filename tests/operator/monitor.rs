@@ -13,6 +13,7 @@ use crate::support::exposition::Scrape;
 use crate::support::http;
 use crate::support::http::get;
 use crate::support::skip::is_here;
+use crate::support::websocket::WebSocket;
 use crate::support::{PATIENCE, Server, is_on_postgres, server_command};
 
 const METRICS: &[&str] = &["--metrics", "127.0.0.1:0"];
@@ -101,6 +102,48 @@ fn requests_over_http_are_counted_by_kind_and_class() {
     }
     let all = &scrape.families["chat_http_requests_total"].samples;
     assert_eq!(all.iter().map(|sample| sample.value).sum::<f64>(), 8.0, "and no other");
+}
+
+#[test]
+fn verbs_are_counted_over_http_and_over_websocket() {
+    let failures = ["--login-failures-per-address-max", "1"];
+    let options = [&["--metrics", "127.0.0.1:0", "--http", "127.0.0.1:0"][..], &failures].concat();
+    let server = Server::start_with(&options);
+    let token = server.log_in("paff");
+    let bearer = format!("Bearer {token}");
+    let fields = [("Authorization", bearer.as_str())];
+    let mut socket = WebSocket::open(server.http(), "/api/v1/socket", &fields).expect("opened");
+    for line in ["send - neko hai", "send - neko hai", "send - nobody hai", "nonsense", "fetch - x"]
+    {
+        socket.send(line);
+        socket.text().expect("a reply");
+    }
+    let call = |verb: &str, body: &str| {
+        http::send(server.http(), &format!("POST /api/v1/{verb}"), &fields, body).status
+    };
+    assert_eq!(call("send", r#"{"to": "neko", "body": "hai"}"#), 200);
+    assert_eq!(call("fetch", r#"{"nothing": 1}"#), 400);
+    assert_eq!(call("auth", r#"{"user": "neko", "password": "wrong"}"#), 401);
+    assert_eq!(call("auth", r#"{"user": "neko", "password": "cytus"}"#), 429);
+    // `ivy:wrong`, which this does not know yet; and a page that logs in.
+    let basic = [("Authorization", "Basic aXZ5Ondyb25n")];
+    assert_eq!(http::send(server.http(), "POST /neko", &basic, "hai").status, 401);
+    let login = r#"{"user": "vanessa", "password": "cytus"}"#;
+    assert_eq!(http::send(server.http(), "POST /page/session", &[], login).status, 200);
+    let scrape = scrape(&server);
+    let requests =
+        |verb, result| scrape.count("chat_requests_total", &[("verb", verb), ("result", result)]);
+    assert_eq!(requests("send", "ok"), 3.0);
+    assert_eq!(requests("send", "unknown_recipient"), 1.0);
+    assert_eq!(requests("invalid", "unknown_command"), 1.0);
+    assert_eq!(requests("invalid", "bad_argument"), 2.0);
+    assert_eq!(requests("auth", "ok"), 2.0);
+    assert_eq!(requests("auth", "wrong_password"), 2.0);
+    assert_eq!(scrape.value("chat_logins_held_total", &[("verb", "auth")]), 1.0);
+    let failed = scrape.value("chat_logins_failed_total", &[("reason", "wrong_password")]);
+    assert_eq!(failed, 2.0);
+    let times = |verb| scrape.value("chat_request_duration_seconds_count", &[("verb", verb)]);
+    assert_eq!((times("send"), times("auth")), (4.0, 5.0));
 }
 
 #[test]

@@ -109,6 +109,27 @@ fn wrong_old_password_counts_as_a_failed_login_of_that_account() {
 }
 
 #[test]
+fn password_for_a_used_invitation_is_held_and_counted_however_it_comes() {
+    let server = Server::start_with(METRICS);
+    let made = operator::objects(&server.database(), &["invite"]);
+    let secret = made[0]["link"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+    let accept = |password: &str| {
+        let fields = json!({"invitation": secret, "user": "mia", "password": password});
+        format!("accept {fields}")
+    };
+    let mut wire = server.connect();
+    wire.done(accept("own password"));
+    for _ in 0..5 {
+        assert_eq!(wire.refused(accept("wrong")), "invitation_used");
+    }
+    let before = hashes(&server);
+    assert_held(&wire.ask(accept("own password")));
+    assert_eq!(hashes(&server), before);
+    let held = scrape(&server).value("chat_logins_held_total", &[("verb", "accept")]);
+    assert_eq!(held, 1.0);
+}
+
+#[test]
 fn concurrent_attempts_compare_no_more_passwords_than_sequential_ones() {
     let server = Server::start_with(METRICS);
     let before = hashes(&server);

@@ -82,7 +82,8 @@ impl Running {
         let (arguments, limits) = (parts.arguments, parts.limits);
         let proxies = Proxies::new(&arguments.proxy_protocol);
         let origins = arguments.http_origins.clone();
-        let options = gateway::Options { heartbeat: limits.heartbeat.clone(), origins, proxies };
+        let (heartbeat, metrics) = (limits.heartbeat.clone(), Arc::clone(&parts.server));
+        let options = gateway::Options { heartbeat, origins, proxies, metrics };
         let gateway = Gateway::new(Arc::clone(parts.service), options);
         let hosts = Hosts {
             names: arguments.http_host.clone(),
