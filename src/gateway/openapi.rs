@@ -37,10 +37,12 @@ fn make() -> Value {
             paths.insert(format!("{ROOT}/{}", verb.as_str()), path(*verb, shape));
         }
     }
+    paths.insert(format!("{ROOT}/events"), events());
     paths.insert(format!("{ROOT}/socket"), socket());
-    let refusal = shapes.refusal();
+    let (refusal, event) = (shapes.refusal(), shapes.event());
     let mut schemas = shapes.definitions();
     schemas.insert("Refusal".to_owned(), refusal.into());
+    schemas.insert("Event".to_owned(), event.into());
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -108,6 +110,45 @@ fn path(verb: Verb, shape: Shape) -> Value {
         operation["parameters"] = json!([{"$ref": "#/components/parameters/IdempotencyKey"}]);
     }
     json!({"post": operation})
+}
+
+/// The parameters of the stream of events in its query.
+const EVENT_PARAMETERS: [(&str, &str); 5] = [
+    ("poll", "`1`: the response ends after the stored messages."),
+    (
+        "since",
+        "Where it begins: `all`, `latest`, `new`, `unread`, the id of a message, a time, or a \
+        duration such as `10m`. Without it a stream begins at the next new message.",
+    ),
+    ("cursor", "It begins after this cursor."),
+    ("priority", "Messages of any of these priorities only, with commas between them."),
+    ("tags", "Messages with all of these tags only, with commas between them."),
+];
+
+/// The stream of events. OpenAPI knows no server-sent events, so its body is a text.
+fn events() -> Value {
+    let parameter = |place: &str, name: &str, description: &str| json!({"name": name, "in": place, "description": description, "schema": {"type": "string"}});
+    let mut parameters: Vec<Value> = EVENT_PARAMETERS
+        .iter()
+        .map(|(name, description)| parameter("query", name, description))
+        .collect();
+    let resumed = "The `id:` of the last event that came: the stream continues after it.";
+    parameters.push(parameter("header", "Last-Event-ID", resumed));
+    json!({"get": {
+        "operationId": "events",
+        "summary": "Streams the events of watch",
+        "description": "Server-sent events, each with an `id:`. The data of each is an `Event` \
+            (`#/components/schemas/Event`). The response goes on until the session ends or the \
+            server stops.",
+        "parameters": parameters,
+        "responses": {
+            "200": {
+                "description": "The events.",
+                "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            },
+            "default": {"$ref": "#/components/responses/Refused"},
+        },
+    }})
 }
 
 /// The path of the WebSocket. OpenAPI describes only how one begins.

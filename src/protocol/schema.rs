@@ -14,6 +14,7 @@ use super::arguments::{
     PostFields, Recipient, RevokeFields, Search, True, Users, Watch,
 };
 use super::command::Nothing;
+use super::event::Event;
 use super::expectation::{ExpectFields, Expectations, Expected, ReportFields};
 use super::invitations::{AcceptFields, Accepted, InvitationFields, InvitationInfo};
 use super::object::{AuthFields, SendFields};
@@ -168,6 +169,13 @@ impl Shapes {
         });
         set_property(&mut schema, "code", code);
         set_property(&mut schema, "status", json!({"const": "ERROR"}));
+        schema
+    }
+
+    /// The schema of an event.
+    pub fn event(&mut self) -> Schema {
+        let mut schema = Event::json_schema(&mut self.replies);
+        set_property(&mut schema, "status", json!({"const": "OK"}));
         schema
     }
 

@@ -121,6 +121,8 @@ fn document_has_every_verb_and_nothing_that_refers_to_nothing() {
     let hello = json_of(&call(&server, "", "hello", ""));
     let verbs: Vec<&str> =
         hello["features"].as_array().unwrap().iter().map(|verb| verb.as_str().unwrap()).collect();
+    let others = ["events", "socket"];
+    assert!(others.iter().all(|path| paths[&format!("/api/v1/{path}")]["get"].is_object()));
     let of_verbs: Vec<&str> =
         paths.keys().filter_map(|path| path.strip_prefix("/api/v1/")).collect();
     for verb in &verbs {

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::support::Server;
-use crate::support::http::{Stream, send};
+use crate::support::http::{Stream, get, send};
+use crate::support::json_schema::check;
 
 const HTTP: &[&str] = &["--http", "127.0.0.1:0", "--heartbeat", "1h"];
 
@@ -11,6 +12,8 @@ const HTTP: &[&str] = &["--http", "127.0.0.1:0", "--heartbeat", "1h"];
 fn events_are_those_of_watch_and_continue_without_gap_or_repeat() {
     let server = Server::start_with(HTTP);
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
+    let document = get(server.http(), "/api/v1/openapi.json").body;
+    let document: Value = serde_json::from_str(&document).unwrap();
     let mut wire = server.connect();
     let send_from_paff = |text: &str| {
         let post = json!({"to": ["neko"], "body": text});
@@ -34,6 +37,9 @@ fn events_are_those_of_watch_and_continue_without_gap_or_repeat() {
             }
             let Some(data) = line.strip_prefix("data: ") else { continue };
             let event: Value = serde_json::from_str(data).unwrap();
+            let fault =
+                check(&document, &document["components"]["schemas"]["Event"], &event, false);
+            assert_eq!(fault, Ok(()), "{event}");
             if event["event"] != "heartbeat" {
                 return (id, event);
             }
@@ -66,4 +72,45 @@ fn events_are_those_of_watch_and_continue_without_gap_or_repeat() {
     let refused = send(server.http(), "GET /api/v1/events", &[], "");
     assert_eq!(refused.status, 401);
     assert!(refused.body.contains("\"status\": \"ERROR\""), "{refused:?}");
+}
+
+#[test]
+fn document_has_the_parameters_of_the_stream() {
+    let server = Server::start_with(HTTP);
+    let document = get(server.http(), "/api/v1/openapi.json").body;
+    let document: Value = serde_json::from_str(&document).unwrap();
+    let events = &document["paths"]["/api/v1/events"]["get"];
+    let schema = &document["components"]["schemas"]["Event"];
+    for no_event in
+        [json!({}), json!({"status": "OK", "event": "nothing"}), json!({"event": "sent"})]
+    {
+        assert!(check(&document, schema, &no_event, false).is_err(), "{no_event}");
+    }
+    let neko = format!("Bearer {}", server.log_in("neko"));
+    let mut named = Vec::new();
+    for parameter in events["parameters"].as_array().unwrap() {
+        let name = parameter["name"].as_str().unwrap();
+        let value = match name {
+            "poll" | "priority" => "1",
+            "since" => "all",
+            "cursor" | "tags" => "lights",
+            "Last-Event-ID" => "0",
+            other => panic!("{other}: give a value"),
+        };
+        let mut fields = vec![("Authorization", neko.as_str())];
+        let mut query = String::new();
+        match parameter["in"].as_str() {
+            Some("header") => fields.push((name, value)),
+            place => {
+                assert_eq!(place, Some("query"), "{parameter}");
+                query = format!("?{name}={value}");
+            }
+        }
+        let stream = Stream::open(server.http(), &format!("/api/v1/events{query}"), &fields);
+        assert!(stream.head.contains(" 200 OK"), "{name}: {}", stream.head);
+        named.push(name);
+    }
+    assert_eq!(named, ["poll", "since", "cursor", "priority", "tags", "Last-Event-ID"]);
+    let path = "GET /api/v1/events?nothing=1";
+    assert_eq!(send(server.http(), path, &[("Authorization", &neko)], "").status, 400);
 }

@@ -179,13 +179,15 @@ fn schemathesis_finds_no_request_that_fails_the_server() {
     python.args(["-W", "ignore", "-m", "schemathesis.cli", "run", &url, "--auth", "paff:cytus"]);
     python.args(["--phases", "coverage,fuzzing", "--max-examples", "10", "--seed", "1"]);
     python.args(["--checks", "not_a_server_error", "--no-color"]);
+    // It waits for the end of a response, and a stream has none.
+    python.args(["--exclude-path", "/api/v1/events"]);
     let folder = tempfile::TempDir::new().unwrap();
     let output = python.current_dir(folder.path()).output().unwrap();
     let told = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{told}\n{output:?}");
     let document = crate::support::http::get(server.http(), "/api/v1/openapi.json").body;
     let document: Value = serde_json::from_str(&document).unwrap();
-    let count = document["paths"].as_object().unwrap().len();
+    let count = document["paths"].as_object().unwrap().len() - 1;
     assert!(told.contains(&format!("Tested: {count}\n")), "{told}");
     for vain in ["Rate limited", "Authentication failed"] {
         assert!(!told.contains(vain), "{told}");
