@@ -4,6 +4,7 @@
 
 mod api;
 mod body;
+mod boundaries;
 mod call;
 mod cookie;
 mod delay;

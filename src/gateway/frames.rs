@@ -1,19 +1,25 @@
 //! The frames of a WebSocket: texts in both directions, pings, and the close.
 
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use futures_util::{SinkExt, StreamExt};
 use http_body_util::BodyExt;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Utf8Bytes};
 
+use super::boundaries::Boundaries;
 use crate::http::Wire;
+use crate::server::connection::LINE_WAIT;
 
 /// The input that is read at a time. Ten thousand idle clients hold it.
 const READ_BYTES: usize = 4 * 1024;
@@ -31,10 +37,19 @@ pub(super) const STOPPING: End = End::Close(CloseCode::Away, "the server is stop
 
 /// The frames of one WebSocket.
 pub(super) struct Frames {
-    stream: WebSocketStream<Wire>,
+    stream: WebSocketStream<Watched>,
     /// When the client last sent a frame, or could have.
     heard_at: Instant,
     ping_at: Instant,
+    /// Rings when an incomplete message has taken too long.
+    alarm: Option<Pin<Box<Sleep>>>,
+}
+
+/// The bytes of a client, and since when a message of it is incomplete.
+struct Watched {
+    wire: Wire,
+    boundaries: Boundaries,
+    incomplete_since: Option<Instant>,
 }
 
 /// Why a WebSocket ends.
@@ -53,15 +68,16 @@ impl Frames {
             .write_buffer_size(WRITE_BYTES)
             .max_message_size(Some(text_bytes_max))
             .max_frame_size(Some(text_bytes_max));
+        let wire = Watched { wire, boundaries: Boundaries::default(), incomplete_since: None };
         let stream = WebSocketStream::from_raw_socket(wire, Role::Server, Some(config)).await;
         let now = Instant::now();
-        Self { stream, heard_at: now, ping_at: now + heartbeat }
+        Self { stream, heard_at: now, ping_at: now + heartbeat, alarm: None }
     }
 
     /// The next text. It can be dropped at any time without losing one.
     pub(super) async fn receive(&mut self) -> Result<Utf8Bytes, End> {
         loop {
-            let frame = self.stream.next().await;
+            let frame = poll_fn(|context| self.poll_frame(context)).await?;
             self.heard_at = Instant::now();
             return match frame {
                 Some(Ok(Message::Text(text))) => Ok(text),
@@ -84,6 +100,27 @@ impl Frames {
         }
     }
 
+    /// The next frame, unless the rest of it takes too long.
+    fn poll_frame(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<Option<Result<Message, Error>>, End>> {
+        if let Poll::Ready(frame) = self.stream.poll_next_unpin(context) {
+            return Poll::Ready(Ok(frame));
+        }
+        let Some(since) = self.stream.get_ref().incomplete_since else {
+            self.alarm = None;
+            return Poll::Pending;
+        };
+        let by = since + LINE_WAIT;
+        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(by)));
+        if alarm.deadline() != by {
+            alarm.as_mut().reset(by);
+        }
+        let rest = "the rest of a message did not come";
+        alarm.as_mut().poll(context).map(|()| Err(End::Close(CloseCode::Policy, rest)))
+    }
+
     /// Sends a text, once there is a flush. The socket ends a client that reads nothing.
     pub(super) async fn feed(&mut self, text: String) -> Result<(), End> {
         let begun = Instant::now();
@@ -101,15 +138,16 @@ impl Frames {
     }
 
     fn note_write(&mut self, begun: Instant) {
-        let now = Instant::now();
-        if now.duration_since(begun) >= WRITE_LONG {
-            self.heard_at = now;
+        if begun.elapsed() >= WRITE_LONG {
+            self.hold();
         }
     }
 
-    /// No frame is read for now, so the client is not silent.
+    /// No frame is read for now, so the client is neither silent nor slow.
     pub(super) fn hold(&mut self) {
         self.heard_at = Instant::now();
+        let incomplete_since = &mut self.stream.get_mut().incomplete_since;
+        *incomplete_since = incomplete_since.map(|_| self.heard_at);
     }
 
     /// When to call [`Self::ping`].
@@ -163,7 +201,7 @@ impl Frames {
                     None => return Ok(()),
                 },
                 text = self.receive() => drop(text?),
-                () = tokio::time::sleep_until(ping_at) => {}
+                () = sleep_until(ping_at) => {}
             }
             self.ping(heartbeat).await?;
         }
@@ -198,5 +236,40 @@ impl Frames {
         };
         let _ = timeout(CLOSE_WAIT, last).await;
         let _ = self.stream.get_mut().shutdown().await;
+    }
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.wire).poll_read(context, buffer);
+        let ended = self.boundaries.ended();
+        self.boundaries.feed(&buffer.filled()[before..]);
+        let since = self.incomplete_since.filter(|_| self.boundaries.ended() == ended);
+        let is_inside = self.boundaries.is_inside();
+        self.incomplete_since = is_inside.then(|| since.unwrap_or_else(Instant::now));
+        read
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.wire).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.wire).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.wire).poll_shutdown(context)
     }
 }

@@ -146,3 +146,54 @@ fn parse(bytes: &[u8]) -> Response {
         body: body.to_owned(),
     }
 }
+
+/// Writes these bytes on a connection of its own, and reads until the server closes it.
+pub fn talk(address: SocketAddr, bytes: &[u8]) -> Vec<Response> {
+    let mut stream = connect(address);
+    // A refusal may come, and the end, before all was read.
+    let _ = stream.write_all(bytes);
+    let mut answers = Vec::new();
+    match stream.read_to_end(&mut answers) {
+        Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {}
+        read => _ = read.expect("responses and an end"),
+    }
+    responses(&answers)
+}
+
+/// The responses of a connection, none of which is to a HEAD.
+pub fn responses(mut bytes: &[u8]) -> Vec<Response> {
+    let mut found = Vec::new();
+    while !bytes.is_empty() {
+        let end = memchr::memmem::find(bytes, b"\r\n\r\n").map(|at| at + 4);
+        let end = end.unwrap_or_else(|| panic!("no head in {:?}", String::from_utf8_lossy(bytes)));
+        let mut response = parse(&bytes[..end]);
+        let rest = &bytes[end..];
+        let length = response.field("content-length").map(|length| length.parse().unwrap());
+        let is_chunked = response.field("transfer-encoding") == Some("chunked");
+        let (body, taken) = match length {
+            Some(length) => (rest[..length].to_vec(), length),
+            None if is_chunked => chunks(rest),
+            None => (Vec::new(), 0),
+        };
+        response.body = String::from_utf8(body).expect("a body is text");
+        found.push(response);
+        bytes = &rest[taken..];
+    }
+    found
+}
+
+/// A body in chunks, and how many bytes it takes.
+fn chunks(bytes: &[u8]) -> (Vec<u8>, usize) {
+    let (mut body, mut at) = (Vec::new(), 0);
+    loop {
+        let line = memchr::memmem::find(&bytes[at..], b"\r\n").expect("the size of a chunk");
+        let size = std::str::from_utf8(&bytes[at..at + line]).expect("a size");
+        let size = usize::from_str_radix(size, 16).expect("a size");
+        at += line + 2;
+        body.extend_from_slice(&bytes[at..at + size]);
+        at += size + 2;
+        if size == 0 {
+            return (body, at);
+        }
+    }
+}

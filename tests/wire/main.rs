@@ -16,6 +16,8 @@ mod hang_up;
 #[cfg(feature = "http")]
 mod http_cors;
 #[cfg(feature = "http")]
+mod http_deadlines;
+#[cfg(feature = "http")]
 mod http_events;
 #[cfg(feature = "http")]
 mod http_expect;
