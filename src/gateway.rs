@@ -11,6 +11,7 @@ mod delay;
 mod encoded_word;
 mod expect;
 mod fields;
+mod form;
 mod frames;
 mod handshake;
 mod hooks;

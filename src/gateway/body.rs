@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::{BodyExt, Limited};
 
 use super::refused::Refused;
@@ -21,9 +21,11 @@ pub(super) async fn read(headers: &HeaderMap, body: Body, max: usize) -> Result<
         let why = "Content-Encoding: send the body as it is";
         return Err(Refused::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::BadArgument, why));
     }
-    // Whoever reads the connection undoes the last coding only, which is `chunked`.
+    // Whoever reads the connection undoes the last coding only, which is `chunked`. A proxy may
+    // undo each one.
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-    if !codings.all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+    let is_chunked = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+    if !codings.next().is_none_or(is_chunked) || codings.next().is_some() {
         let why = "Transfer-Encoding: send the body as it is, or chunked";
         return Err(Refused::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::BadArgument, why));
     }

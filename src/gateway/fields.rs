@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use axum::http::{HeaderMap, Uri};
 
-use super::encoded_word;
 use super::refused::Refused;
+use super::{encoded_word, form};
 
 /// A parameter that ntfy knows.
 struct Known {
@@ -124,11 +124,13 @@ impl Fields {
             fields.add(known, text)?;
         }
         let query = uri.query().unwrap_or_default();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        let query = form::parse(query)
+            .map_err(|name| Refused::bad(format!("{name}: it is not UTF-8 in the query")))?;
+        for (name, value) in query {
             let lower = name.to_ascii_lowercase();
             let short = lower.strip_prefix("x-").unwrap_or(&lower);
             match known.iter().find(|known| known.aliases.contains(&short)) {
-                Some(known) => fields.add(known, value.into_owned())?,
+                Some(known) => fields.add(known, value)?,
                 None if ["auth", "authorization", "token", "access_token"].contains(&short) => {
                     let why = "a token or password in a URL ends up in logs: give Authorization";
                     return Err(Refused::bad(format!("{short}: {why}")));

@@ -6,7 +6,7 @@ use axum::http::header::{
     SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -34,7 +34,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Handshake {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refused> {
         let upgrade = parts.extensions.remove::<Upgrade>();
         let headers = &parts.headers;
-        let wants = has_word(headers, &CONNECTION, "upgrade")
+        let wants = parts.method == Method::GET
+            && has_word(headers, &CONNECTION, "upgrade")
             && has_word(headers, &UPGRADE, "websocket")
             && headers
                 .get(SEC_WEBSOCKET_VERSION)

@@ -20,7 +20,7 @@ use super::call::act;
 use super::names::Name;
 use super::publish::{answer_headers, key};
 use super::refused::Refused;
-use super::{Gateway, body};
+use super::{Gateway, body, form};
 use crate::http::Peer;
 use crate::model::Token;
 use crate::protocol::arguments::Post;
@@ -72,11 +72,12 @@ fn unknown() -> Refused {
 /// A message from a body: JSON, or a form whose field `payload` is JSON. Programs give the type of
 /// either with both, so the type is not looked at.
 fn parse(sent: &str) -> Result<Incoming, Refused> {
-    let mut form = form_urlencoded::parse(sent.as_bytes());
-    let payload = match sent.trim_start().starts_with('{') {
-        true => None,
-        false => form.find(|(name, _)| name == "payload").map(|(_, value)| value),
+    let form = match sent.trim_start().starts_with('{') {
+        true => Vec::new(),
+        false => form::parse(sent)
+            .map_err(|name| Refused::bad(format!("the body of a hook: {name} is not UTF-8")))?,
     };
+    let payload = form.into_iter().find(|(name, _)| name == "payload").map(|(_, value)| value);
     let json = payload.as_deref().unwrap_or(sent);
     let bad = |error: serde_json::Error| Refused::bad(format!("the body of a hook: {error}"));
     let fields: Map<String, Value> = serde_json::from_str(json).map_err(bad)?;
@@ -115,8 +116,17 @@ mod tests {
 
     #[test]
     fn what_is_no_json_is_refused() {
-        for sent in ["", "hai", "payload=hai", "[]", "7", "{", r#"{"text": 7}"#, r#"{"alerts": 7}"#]
-        {
+        for sent in [
+            "",
+            "hai",
+            "payload=hai",
+            "[]",
+            "7",
+            "{",
+            "payload=%ff",
+            r#"{"text": 7}"#,
+            r#"{"alerts": 7}"#,
+        ] {
             assert!(parse(sent).is_err(), "{sent}");
         }
     }

@@ -83,7 +83,7 @@ struct Json {
     #[serde(default)]
     priority: Value,
     #[serde(default)]
-    tags: Option<Tags>,
+    tags: Vec<String>,
     #[serde(default)]
     click: Option<String>,
     #[serde(default)]
@@ -118,7 +118,7 @@ pub(super) async fn json(
     let details = Details {
         title: title.or(head.title),
         priority: json_priority(&json.priority)?.unwrap_or(head.priority),
-        tags: json.tags.filter(|tags| !tags.is_empty()).unwrap_or(head.tags),
+        tags: if json.tags.is_empty() { head.tags } else { each_tag(&json.tags)? },
         click: click.or(head.click),
         ..Details::default()
     };
@@ -250,10 +250,13 @@ fn json_priority(given: &Value) -> Result<Option<Priority>, Refused> {
 
 /// Tags, with commas between them.
 pub(super) fn tags(given: Option<&str>) -> Result<Tags, Refused> {
-    let bad = |error: &dyn std::fmt::Display| Refused::bad(format!("tags: {error}"));
     let tags = given.into_iter().flat_map(|tags| tags.split(','));
-    let tags = tags.map(str::trim).filter(|tag| !tag.is_empty());
-    let tags: Result<Vec<Tag>, _> = tags.map(str::parse).collect();
+    each_tag(tags.map(str::trim).filter(|tag| !tag.is_empty()))
+}
+
+fn each_tag(tags: impl IntoIterator<Item: AsRef<str>>) -> Result<Tags, Refused> {
+    let bad = |error: &dyn std::fmt::Display| Refused::bad(format!("tags: {error}"));
+    let tags: Result<Vec<Tag>, _> = tags.into_iter().map(|tag| tag.as_ref().parse()).collect();
     Tags::try_from(tags.map_err(|error| bad(&error))?).map_err(|error| bad(&error))
 }
 

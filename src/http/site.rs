@@ -6,7 +6,8 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::header::{CACHE_CONTROL, CONNECTION, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{CACHE_CONTROL, CONNECTION, EXPECT, X_CONTENT_TYPE_OPTIONS};
+use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode, Version};
 use tower_service::Service;
 
@@ -60,7 +61,7 @@ impl Site {
         let version = request.version();
         let (mut parts, body) = request.into_parts();
         let traffic = self.traffic.as_deref().map(|it| (it, it.kind(parts.uri.path())));
-        let mut response = match self.hosts.check(&parts) {
+        let mut response = match self.hosts.check(&parts).and_then(|()| check_expectation(&parts)) {
             Err((status, why)) => (self.refusal)(status, why),
             Ok(()) => {
                 parts.extensions.insert(peer);
@@ -87,5 +88,19 @@ impl Site {
             default(CONNECTION, "keep-alive");
         }
         response
+    }
+}
+
+/// Refuses an expectation that nobody here fulfils. hyper fulfils the one that there is.
+fn check_expectation(request: &Parts) -> Result<(), (StatusCode, String)> {
+    let mut fields = request.headers.get_all(EXPECT).iter();
+    let is_known = |field: &HeaderValue| field.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    // HTTP/1.0 has none.
+    match request.version < Version::HTTP_11 || fields.all(is_known) {
+        true => Ok(()),
+        false => {
+            let why = "Expect: there is 100-continue only";
+            Err((StatusCode::EXPECTATION_FAILED, why.to_owned()))
+        }
     }
 }

@@ -22,7 +22,13 @@ mod http_events;
 #[cfg(feature = "http")]
 mod http_expect;
 #[cfg(feature = "http")]
+mod http_framing;
+#[cfg(feature = "http")]
+mod http_head;
+#[cfg(feature = "http")]
 mod http_hooks;
+#[cfg(feature = "http")]
+mod http_hostile;
 #[cfg(feature = "http")]
 mod http_limits;
 #[cfg(feature = "http")]
@@ -33,6 +39,8 @@ mod http_read;
 mod http_rooms;
 #[cfg(feature = "http")]
 mod http_socket;
+#[cfg(feature = "http")]
+mod http_two;
 #[cfg(feature = "http")]
 mod inbox_page;
 mod invitations;
