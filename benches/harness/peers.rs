@@ -5,7 +5,9 @@ mod beanstalkd;
 pub mod chat;
 pub mod client;
 pub mod cluster;
+mod http;
 mod mosquitto;
+mod nginx;
 mod postfix;
 pub mod postgres;
 mod redis;
@@ -25,6 +27,7 @@ use rustix::process::{Pid, Signal, kill_process};
 pub use beanstalkd::Beanstalkd;
 pub use chat::{Chat, Key, Verb};
 pub use mosquitto::Mosquitto;
+pub use nginx::Nginx;
 pub use postfix::Postfix;
 pub use postgres::Postgres;
 pub use redis::Redis;
@@ -87,12 +90,13 @@ pub trait Running {
 
 /// The other servers that are installed on this machine.
 pub fn installed() -> Vec<Box<dyn Peer>> {
-    let found: [Option<Box<dyn Peer>>; 5] = [
+    let found: [Option<Box<dyn Peer>>; 6] = [
         Redis::find().map(|peer| Box::new(peer) as _),
         Postgres::find().map(|peer| Box::new(peer) as _),
         Beanstalkd::find().map(|peer| Box::new(peer) as _),
         Postfix::find().map(|peer| Box::new(peer) as _),
         Mosquitto::find().map(|peer| Box::new(peer) as _),
+        Nginx::find().map(|peer| Box::new(peer) as _),
     ];
     found.into_iter().flatten().collect()
 }

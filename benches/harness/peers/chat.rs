@@ -14,9 +14,10 @@ use rusqlite::{Connection, OpenFlags};
 use rustix::process::Signal;
 use uuid::Builder;
 
+use super::http::Requests;
 use super::{
-    BODY_NUMBER_BYTES, MessageSource, Messages, Peer, Process, Running, first_line, recipient, run,
-    write_recipient,
+    BODY_NUMBER_BYTES, MessageSource, Messages, Peer, Process, Running, find_program, first_line,
+    recipient, run, write_recipient,
 };
 use crate::harness::generator::Protocol;
 use crate::harness::peers::client::Client;
@@ -190,6 +191,13 @@ impl Running for RunningChat {
     }
 
     fn one_shot(&self, body: &str) -> Option<Command> {
+        if self.verb == Verb::Http {
+            let mut command = Command::new(find_program("curl")?);
+            command.args(["-sS", "--fail", "-d", body, "-H"]);
+            command.arg(format!("Authorization: Bearer {}", self.token));
+            command.arg(format!("http://{}/{}", self.address(), recipient(0)));
+            return Some(command);
+        }
         let mut command = self.client_command()?;
         command.args(["send", &recipient(0), body]);
         Some(command)
@@ -214,6 +222,10 @@ impl Running for RunningChat {
     }
 
     fn log_in(&self, home: &Path) -> Result<()> {
+        if self.verb == Verb::Http {
+            // Each request has the token.
+            return Ok(());
+        }
         let mut command = self.client_command().context("there is no chat-cli")?;
         command.args(["auth", SENDER, PASSWORD]);
         command.env_remove("CHAT_TOKEN").env("XDG_STATE_HOME", home).env("HOME", home);
@@ -341,10 +353,7 @@ pub fn protocol(verb: Verb, token: &str, messages: Messages) -> Box<dyn Protocol
             let prefix = format!("post {token} ");
             Box::new(Posts { prefix, room: None, key, source })
         }
-        Verb::Http => Box::new(Requests {
-            fields: format!("Host: localhost\r\nAuthorization: Bearer {token}\r\n"),
-            source,
-        }),
+        Verb::Http => Box::new(Requests::of_session(token, messages)),
     }
 }
 
@@ -393,7 +402,7 @@ struct Posts {
 
 impl Key {
     /// The key of the next message. `Uuid::new_v4` would call the system for each one.
-    fn next(self, source: &mut MessageSource) -> uuid::Uuid {
+    pub(super) fn next(self, source: &mut MessageSource) -> uuid::Uuid {
         let random = (u128::from(source.random()) << 64) | u128::from(source.random());
         let random = random.to_be_bytes();
         match self {
@@ -427,46 +436,6 @@ impl Protocol for Posts {
     }
 }
 
-/// POST over HTTP/1.1, on connections that stay open.
-struct Requests {
-    /// The fields that all requests have.
-    fields: String,
-    source: MessageSource,
-}
-
-impl Protocol for Requests {
-    fn write_request(&mut self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"POST /");
-        write_recipient(out, self.source.recipient());
-        let key = Key::TimeOrdered.next(&mut self.source);
-        let (fields, length) = (&self.fields, self.source.messages.body_bytes);
-        write!(
-            out,
-            " HTTP/1.1\r\n{fields}Idempotency-Key: {key}\r\nContent-Length: {length}\r\n\r\n"
-        )
-        .expect("a vector accepts bytes");
-        self.source.write_body(out);
-    }
-
-    fn acknowledgement(&self, received: &[u8]) -> Result<Option<usize>> {
-        begins_with(received, b"HTTP/1.1 200 OK\r\n")?;
-        response_length(received)
-    }
-}
-
-/// The length of the response at the start of `received`; `None` if it is incomplete.
-fn response_length(received: &[u8]) -> Result<Option<usize>> {
-    const FIELD: &str = "content-length: ";
-    let Some(head) = received.windows(4).position(|bytes| bytes == b"\r\n\r\n") else {
-        return Ok(None);
-    };
-    let text = std::str::from_utf8(&received[..head])?;
-    let field = text.lines().find_map(|line| line.strip_prefix(FIELD));
-    let body: usize = field.with_context(|| format!("no length in {text:?}"))?.parse()?;
-    let length = head + 4 + body;
-    Ok((received.len() >= length).then_some(length))
-}
-
 /// The same line again and again. Every successful reply is an acknowledgement.
 pub struct Repeats(pub String);
 
@@ -482,7 +451,7 @@ impl Protocol for Repeats {
     }
 }
 
-fn begins_with(received: &[u8], expected: &[u8]) -> Result<()> {
+pub(super) fn begins_with(received: &[u8], expected: &[u8]) -> Result<()> {
     let length = received.len().min(expected.len());
     if received[..length] != expected[..length] {
         bail!("not an acknowledgement: {}", String::from_utf8_lossy(received));
