@@ -107,6 +107,49 @@ fn killed_server_has_each_answered_message_once_and_its_streams_go_on() {
     assert_eq!(read, expected, "each message once, in order");
 }
 
+/// The messages of a stream until its end or cut. Half an event is none. `last` becomes the id of
+/// the last one.
+fn messages(stream: &mut Stream, last: &mut String) -> Vec<String> {
+    let (mut id, mut data, mut texts) = (String::new(), Value::Null, Vec::new());
+    while let Some(line) = stream.line() {
+        match line.split_once(": ") {
+            Some(("id", value)) => id = value.to_owned(),
+            Some(("data", value)) => data = serde_json::from_str(value).unwrap_or_default(),
+            _ if line.is_empty() => {
+                last.clone_from(&id);
+                texts.extend(data["message"].as_str().map(str::to_owned));
+            }
+            _ => {}
+        }
+    }
+    texts
+}
+
+#[test]
+fn stream_cut_after_any_byte_goes_on_with_each_message_once() {
+    let server = Server::start_with(HTTP);
+    let (paff, neko) = (server.log_in("paff"), format!("Bearer {}", server.log_in("neko")));
+    let expected: Vec<String> = (0..10).map(|number| format!("text {number}")).collect();
+    let mut wire = server.connect();
+    expected.iter().for_each(|text| _ = wire.done(format!("send {paff} neko {text}")));
+    let relay = Relay::to(server.http());
+    for offset in (0..).step_by(scaled(7, 1)) {
+        relay.pass(Passage { to_client: Some(offset), ..Passage::default() }, 1);
+        let mut last = "0".to_owned();
+        let fields = [("Authorization", neko.as_str()), ("Last-Event-ID", "0")];
+        let mut stream = Stream::open(relay.address(), "/inbox/sse?poll=1", &fields);
+        let mut texts = messages(&mut stream, &mut last);
+        let is_whole = texts.len() == expected.len();
+        let fields = [("Authorization", neko.as_str()), ("Last-Event-ID", &last)];
+        let mut stream = Stream::open(relay.address(), "/inbox/sse?poll=1", &fields);
+        texts.extend(messages(&mut stream, &mut last));
+        assert_eq!(texts, expected, "cut at {offset}");
+        if is_whole {
+            return;
+        }
+    }
+}
+
 fn try_publish(http: std::net::SocketAddr, token: &str, text: &str) -> bool {
     let Ok(mut stream) = TcpStream::connect(http) else { return false };
     let request = format!(

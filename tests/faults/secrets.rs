@@ -16,6 +16,7 @@ use crate::support::cli::{Home, told};
 use crate::support::http::send;
 use crate::support::pty::{CTRL_C, CTRL_D, PASTE_BEGIN, PASTE_END, Terminal};
 use crate::support::skip::is_here;
+use crate::support::websocket::WebSocket;
 use crate::support::{Random, Server, Wire, scaled, server_command};
 use crate::support::{cli, operator};
 
@@ -116,6 +117,27 @@ fn use_over_http(server: &Server, token: &str) {
     }
     send(server.http(), &format!("POST /neko?auth={token}"), &[], "hai");
     send(server.http(), &format!("POST /hooks/{token}"), &[], r#"{"text": "hai"}"#);
+    send(server.http(), &format!("POST /hooks/{token}/more"), &[], "hai");
+    send(server.http(), "POST /api/v1/whoami", &[("Authorization", &bearer)], "{}");
+    let cookie = format!("chat={token}; __Host-chat={token}");
+    for origin in ["null", "http://localhost"] {
+        let fields = [("Cookie", cookie.as_str()), ("Origin", origin)];
+        send(server.http(), "GET /inbox/json?poll=1", &fields, "");
+    }
+    // In the handshake of a WebSocket, in a line, and where it must not be.
+    let path = "/api/v1/socket";
+    for fields in
+        [&[][..], &[("Authorization", bearer.as_str())], &[("Sec-WebSocket-Protocol", token)]]
+    {
+        let Ok(mut socket) = WebSocket::open(server.http(), path, fields) else { continue };
+        for line in [format!("whoami {token}"), format!("nonsense {token}"), "whoami -".to_owned()]
+        {
+            socket.send(&line);
+            socket.text().expect("a reply");
+        }
+    }
+    let query = format!("{path}?token={token}");
+    assert!(WebSocket::open(server.http(), &query, &[]).is_err(), "a URL has no token");
     if is_here("curl") {
         let url = format!("http://{}/neko", server.http());
         let config = format!("user = \":{token}\"\nurl = \"{url}\"\ndata = \"hai\"\n");

@@ -7,6 +7,7 @@ use chat::protocol::verb::Verb;
 use serde_json::{Value, json};
 
 use crate::support::http::{Response, send};
+use crate::support::websocket::WebSocket;
 use crate::support::{Server, Wire, wait_until};
 
 const HTTP: &[&str] = &["--http", "127.0.0.1:0"];
@@ -90,18 +91,47 @@ fn every_token_may_use_the_verbs_of_its_rights_and_no_others() {
         let token = create(&mut wire, &paff, fields);
         for &verb in Verb::ALL {
             let Some((right, fields)) = request(verb) else { continue };
-            // A connection of its own: `watch` turns it into a stream.
-            let reply = server.connect().ask(line(verb, &token, &fields));
             let is_allowed = right == can || can == "all" && right != "session";
-            let is_refused = reply["code"] == "token_rights";
-            assert_eq!(is_refused, !is_allowed, "{verb:?} with {can} {to:?}: {reply}");
-            assert_ne!(reply["code"], "no_session", "{verb:?} with {can}");
+            for (transport, reply) in replies(&server, verb, &token, &fields) {
+                let what = format!("{verb:?} with {can} {to:?} by {transport}: {reply}");
+                assert_eq!(reply["code"] == "token_rights", !is_allowed, "{what}");
+                assert_ne!(reply["code"], "no_session", "{what}");
+            }
         }
         wire.done(format!(r#"token_revoke {paff} {{"name": "it"}}"#));
     }
     // Nothing of the account was changed by a token.
     assert_eq!(wire.done(format!("tokens {paff}"))["tokens"], json!([]));
     wire.log_in("paff");
+}
+
+/// The replies to a request by each transport that carries verbs.
+fn replies(server: &Server, verb: Verb, token: &str, fields: &Value) -> [(&'static str, Value); 3] {
+    let line = line(verb, token, fields);
+    // Connections of their own: `watch` turns them into streams.
+    let by_line = server.connect().ask(&line);
+    let mut socket = WebSocket::open(server.http(), "/api/v1/socket", &[]).expect("it is opened");
+    socket.send(&line);
+    let by_socket = serde_json::from_str(&socket.text().expect("a reply")).expect("an object");
+    let object = match (verb.as_str(), fields) {
+        ("send", _) => json!({"to": "neko", "body": "hai"}),
+        (_, Value::Null) => json!({}),
+        (_, fields) => fields.clone(),
+    };
+    let by_http = match verb {
+        // A response is one reply, so this has a path of its own.
+        Verb::Watch => get(server, token, "/api/v1/events?poll=1"),
+        verb => {
+            let bearer = format!("Bearer {token}");
+            let request = format!("POST /api/v1/{}", verb.as_str());
+            send(server.http(), &request, &[("Authorization", &bearer)], object.to_string())
+        }
+    };
+    let by_http = match by_http.status {
+        200 => json!({}),
+        _ => serde_json::from_str(&by_http.body).unwrap_or_else(|_| panic!("{by_http:?}")),
+    };
+    [("a line", by_line), ("WebSocket", by_socket), ("HTTP", by_http)]
 }
 
 /// The same refusal, whoever it is about.
