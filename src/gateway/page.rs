@@ -1,12 +1,13 @@
 //! The inbox in the browser: its files, and the session of its user, which is in a cookie.
 
+mod encoding;
 mod files;
 
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::header::{ACCEPT, CONTENT_TYPE, SET_COOKIE, VARY};
+use axum::http::header::{ACCEPT, CONTENT_TYPE, HeaderValue, SET_COOKIE, VARY};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -37,23 +38,29 @@ pub(super) fn routes() -> Router<Arc<Gateway>> {
     Router::new()
         .route("/page/session", get(whoami).post(log_in).delete(log_out))
         .route("/page/{release}/{file}", get(file))
-        .route("/service-worker.js", get(async || files::service_worker()))
+        .route(
+            "/service-worker.js",
+            get(async |headers: HeaderMap| files::service_worker(&headers)),
+        )
 }
 
 /// `GET /`: the page for a browser, and a line for a program.
 pub(super) async fn root(headers: HeaderMap) -> Response {
     let accepts = headers.get_all(ACCEPT).iter().filter_map(|field| field.to_str().ok());
-    let mut response = match accepts.into_iter().any(|field| field.contains("text/html")) {
-        true => files::page(),
-        false => WHAT_THIS_IS.into_response(),
+    let (mut response, vary) = match accepts.into_iter().any(|field| field.contains("text/html")) {
+        true => (files::page(&headers), "accept, accept-encoding"),
+        false => (WHAT_THIS_IS.into_response(), "accept"),
     };
-    response.headers_mut().insert(VARY, ACCEPT.into());
+    response.headers_mut().insert(VARY, HeaderValue::from_static(vary));
     response
 }
 
 /// `GET /page/RELEASE/FILE`.
-async fn file(Path((release, name)): Path<(String, String)>) -> Result<Response, Refused> {
-    files::file(&release, &name)
+async fn file(
+    Path((release, name)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Response, Refused> {
+    files::file(&release, &name, &headers)
         .ok_or_else(|| Refused::new(StatusCode::NOT_FOUND, Code::BadRequest, "no such path"))
 }
 

@@ -1,11 +1,12 @@
 //! The inbox in the browser: what the server gives to a browser, and real browsers that use it.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::support::http::{Response, get, send};
+use crate::support::http::{Response, connect, get, read_head, send};
 use crate::support::relay::Relay;
 use crate::support::skip::{NPM_PACKAGES, skip};
 use crate::support::tab::{Browser, Tab};
@@ -35,7 +36,7 @@ fn page_is_for_browsers_and_its_files_are_kept_for_ever() {
     assert_eq!(page.field("content-type"), Some("text/html; charset=utf-8"));
     assert_eq!(
         (page.field("cache-control"), page.field("vary")),
-        (Some("no-cache"), Some("accept"))
+        (Some("no-cache"), Some("accept, accept-encoding"))
     );
     let policy = page.field("content-security-policy").expect("a policy");
     for part in ["default-src 'none'", "script-src 'self'", "require-trusted-types-for 'script'"] {
@@ -59,6 +60,48 @@ fn page_is_for_browsers_and_its_files_are_kept_for_ever() {
     }
     let worker = get(server.http(), "/service-worker.js");
     assert_eq!(worker.field("cache-control"), Some("no-cache"));
+}
+
+/// The head of the answer to a browser that takes these codings. The body may be no text.
+fn head(server: &Server, request: &str, codings: &str) -> Response {
+    let mut stream = connect(server.http());
+    let fields = format!("Accept: text/html\r\nAccept-Encoding: {codings}");
+    let host = server.http();
+    write!(stream, "{request} HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n\r\n").expect("a request");
+    read_head(&mut stream)
+}
+
+#[test]
+fn files_are_compressed_for_clients_that_take_it_and_head_has_their_length() {
+    let server = Server::start_with(HTTP);
+    let page = page(&server);
+    let start = page.body.find("/page/").expect("the name of a file");
+    let folder = page.body[start..].rsplit_once("/icon.svg").unwrap().0.to_owned();
+    for path in [format!("{folder}/style.css"), "/service-worker.js".to_owned(), "/".to_owned()] {
+        let length = |response: &Response| -> usize {
+            response.field("content-length").expect("a length").parse().unwrap()
+        };
+        let get = format!("GET {path}");
+        let plain = send(server.http(), &get, &[("Accept", "text/html")], "");
+        let small = head(&server, &get, "gzip, deflate, br, zstd");
+        assert_eq!(plain.field("content-encoding"), None, "{path}");
+        assert_eq!(small.field("content-encoding"), Some("gzip"), "{path}");
+        assert_eq!(length(&plain), plain.body.len(), "{path}");
+        assert!(length(&small) < length(&plain) * 3 / 4, "{path}: {}", length(&small));
+        for response in [&plain, &small] {
+            assert!(response.field("vary").unwrap().ends_with("accept-encoding"), "{response:?}");
+        }
+        for (codings, expected) in [("br", &plain), ("gzip", &small)] {
+            let head = head(&server, &format!("HEAD {path}"), codings);
+            assert_eq!((head.status, length(&head)), (200, length(expected)), "{path}, {codings}");
+            assert_eq!(head.field("content-encoding"), expected.field("content-encoding"));
+        }
+    }
+    // An answer with a user's texts never is: its length would tell of them.
+    let cookie = cookie(&server, "paff");
+    let fields = [("Cookie", cookie.as_str()), ("Accept-Encoding", "gzip")];
+    let who = send(server.http(), "GET /page/session", &fields, "");
+    assert!(who.body.contains("paff") && who.field("content-encoding").is_none(), "{who:?}");
 }
 
 #[test]

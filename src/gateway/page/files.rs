@@ -1,13 +1,17 @@
 //! The files of the page (`web/`), which are part of the binary. Their folder is named after what is
 //! in them, so a browser may keep them for ever, and modules find each other by relative names.
 
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY};
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, VARY,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
+use super::encoding::Encoded;
 use crate::catalogue;
 
 /// What the page may do: use its own files and talk to this server. No script makes code or HTML of
@@ -46,10 +50,12 @@ const TEXTS: &str = "texts.js";
 /// The page as it is served.
 struct Shell {
     release: String,
-    page: String,
-    texts: String,
+    page: Encoded,
+    service_worker: Encoded,
+    files: HashMap<&'static str, Encoded>,
 }
 
+/// It is made for the first browser: a start does not wait for the compression.
 static SHELL: LazyLock<Shell> = LazyLock::new(|| {
     let texts = texts();
     let mut hash = Sha256::new();
@@ -59,8 +65,12 @@ static SHELL: LazyLock<Shell> = LazyLock::new(|| {
     }
     let hash = hash.finalize();
     let release: String = hash[..RELEASE_BYTES].iter().map(|byte| format!("{byte:02x}")).collect();
-    let page = PAGE.replace(RELEASE, &release);
-    Shell { release, page, texts }
+    let page = Encoded::new(PAGE.replace(RELEASE, &release));
+    let service_worker = Encoded::new(SERVICE_WORKER);
+    let mut files: HashMap<_, _> =
+        FILES.iter().map(|file| (file.name, Encoded::new(file.text))).collect();
+    files.insert(TEXTS, Encoded::new(texts));
+    Shell { release, page, service_worker, files }
 });
 
 /// The texts of the page and of the refusals: each with its name, in both languages.
@@ -73,38 +83,37 @@ fn texts() -> String {
 }
 
 /// The page. A browser asks again each time, because it names the folder.
-pub(super) fn page() -> Response {
-    respond("page.html", "no-cache", SHELL.page.clone())
+pub(super) fn page(headers: &HeaderMap) -> Response {
+    respond("page.html", "no-cache", &SHELL.page, headers)
 }
 
 /// The worker, which must be outside of the folder to serve the page.
-pub(super) fn service_worker() -> Response {
-    respond("service-worker.js", "no-cache", SERVICE_WORKER)
+pub(super) fn service_worker(headers: &HeaderMap) -> Response {
+    respond("service-worker.js", "no-cache", &SHELL.service_worker, headers)
 }
 
 /// A file of this release.
-pub(super) fn file(release: &str, name: &str) -> Option<Response> {
+pub(super) fn file(release: &str, name: &str, headers: &HeaderMap) -> Option<Response> {
     if release != SHELL.release {
         return None;
     }
-    let for_ever = "public, max-age=31536000, immutable";
-    if name == TEXTS {
-        return Some(respond(name, for_ever, SHELL.texts.clone()));
-    }
-    let file = FILES.iter().find(|file| file.name == name)?;
-    Some(respond(name, for_ever, file.text))
+    let file = SHELL.files.get(name)?;
+    Some(respond(name, "public, max-age=31536000, immutable", file, headers))
 }
 
-fn respond(name: &str, caching: &'static str, text: impl IntoResponse) -> Response {
+fn respond(name: &str, caching: &'static str, text: &Encoded, headers: &HeaderMap) -> Response {
+    let (body, is_compressed) = text.form(headers);
     let fields = [
         (CONTENT_TYPE, content_type(name)),
         (CACHE_CONTROL, caching),
+        (VARY, "accept-encoding"),
         (CONTENT_SECURITY_POLICY, POLICY),
         (REFERRER_POLICY, "same-origin"),
         (OPENER_POLICY, "same-origin"),
     ];
-    let mut response = text.into_response();
-    for (field, value) in fields {
+    let compressed = is_compressed.then_some((CONTENT_ENCODING, "gzip"));
+    let mut response = body.into_response();
+    for (field, value) in fields.into_iter().chain(compressed) {
         response.headers_mut().insert(field, HeaderValue::from_static(value));
     }
     response
@@ -178,13 +187,15 @@ mod tests {
     #[test]
     fn page_names_files_of_its_folder_and_no_other_host() {
         let Shell { release, page, .. } = &*SHELL;
+        let none = HeaderMap::new();
+        let page = String::from_utf8(page.form(&none).0.to_vec()).unwrap();
         assert!(!page.contains(RELEASE), "{page}");
         for (at, start) in page.match_indices(&format!("/page/{release}/")) {
             let name = page[at + start.len()..].split('"').next().unwrap();
-            assert!(file(release, name).is_some(), "{name}");
+            assert!(file(release, name, &none).is_some(), "{name}");
         }
-        assert!(file("0000000000000000", "app.js").is_none());
-        assert!(file(release, "../src/lib.rs").is_none());
+        assert!(file("0000000000000000", "app.js", &none).is_none());
+        assert!(file(release, "../src/lib.rs", &none).is_none());
         for (name, text) in folder() {
             let addresses = text.match_indices("://").map(|(at, _)| &text[..at]);
             // A namespace is no address, and a regular expression none either.
