@@ -137,6 +137,27 @@ export async function call(verb, fields) {
 }
 
 /**
+ * All rows of a list that comes in pages.
+ * @param {string} verb
+ * @param {string} rows What the reply calls them.
+ * @param {string} name The field that names a row: the next page is asked for after the last name.
+ * @param {object} [fields]
+ * @returns {Promise<any[]>}
+ */
+export async function everyPage(verb, rows, name, fields) {
+  /** @type {any[]} */
+  const found = [];
+  for (let reply; reply?.more !== false;) {
+    reply = await call(verb, { ...fields, after: found.at(-1)?.[name] });
+    found.push(...reply[rows]);
+  }
+  return found;
+}
+
+/** Whether somebody was logged in in this browser when it was last used. */
+export const somebodyWasHere = () => localStorage.getItem(USER) !== null;
+
+/**
  * Who is logged in in this browser, if anybody is.
  * @returns {Promise<string | undefined>}
  */

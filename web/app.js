@@ -1,44 +1,67 @@
-// The page: it asks who is logged in, shows the log-in or the inbox, and what its address names.
+// The page: it asks who is logged in, and shows the log-in or the inbox. Everything that the log-in
+// does not need comes later.
 
-import { logOut, onSignedOut, Refusal, whoIsHere } from "./api.js";
-import { ConversationList } from "./conversation-list.js";
-import { ConversationView } from "./conversation.js";
-import { fill, button, make } from "./dom.js";
-import { Inbox } from "./inbox.js";
-import { invitationHere, leaveInvitation, showJoin } from "./join.js";
-import { Live } from "./live.js";
+import { logOut, onSignedOut, Refusal, somebodyWasHere, whoIsHere } from "./api.js";
+import { button, fill, make, whenIdle } from "./dom.js";
 import { showLogIn } from "./log-in.js";
-import { showNotices } from "./notices.js";
-import { Outbox } from "./outbox.js";
-import { showRoom, showRooms } from "./rooms.js";
-import { SearchView } from "./search.js";
-import { showLook, showSettings } from "./settings.js";
+import { showLook } from "./look.js";
 import { explain, say } from "./words.js";
 
+/** The address of an invitation begins so. A browser sends the secret behind it to nobody. */
+const INVITATION = "#/join/";
+
+const loadInbox = () => import("./inbox-view.js");
+
 /** Ends what runs for the user who is logged in. */
-let leave = () => {};
+let session = new AbortController();
+
+function leave() {
+  session.abort();
+  onSignedOut("", () => {});
+}
 
 async function start() {
   leave();
   showLook();
   try {
-    const invitation = invitationHere();
-    if (invitation) return await showJoin(invitation, (name) => void enter(name), notInvited);
+    if (invitationHere()) return await accept();
+    if (somebodyWasHere()) prepare();
     const user = await whoIsHere();
-    if (user) await enter(user);
-    else showLogIn((name) => void enter(name));
+    if (user) return await enter(user);
+    showLogIn(enter);
+    whenIdle(prepare);
   } catch (error) {
     showFailure(error);
   }
 }
 
-/**
- * The invitation cannot be accepted. The reader may have an account already, and logs in.
- * @param {string} why
- */
-function notInvited(why) {
-  leaveInvitation();
-  showLogIn((name) => void enter(name), why);
+/** Begins to load the inbox. Whoever needs it asks again, and learns whether that fails. */
+function prepare() {
+  loadInbox().catch(() => {});
+}
+
+/** The secret in the address, if it is that of an invitation. */
+function invitationHere() {
+  return location.hash.startsWith(INVITATION) ? location.hash.slice(INVITATION.length) : "";
+}
+
+/** Takes the secret out of the address and out of the history. */
+function leaveInvitation() {
+  history.replaceState(null, "", "#/");
+}
+
+async function accept() {
+  const { showJoin } = await import("./join.js");
+  const joined = (/** @type {string} */ user) => {
+    leaveInvitation();
+    enter(user);
+  };
+  // It cannot be accepted. The reader may have an account already, and logs in.
+  const refused = (/** @type {string} */ why) => {
+    leaveInvitation();
+    showLogIn(enter, why);
+  };
+  await showJoin(invitationHere(), joined, refused);
 }
 
 /** @param {unknown} error */
@@ -61,121 +84,33 @@ function showFailure(error) {
 
 /** @param {string} user */
 async function enter(user) {
-  const ends = new AbortController();
-  const { signal } = ends;
-  leave = () => {
-    ends.abort();
-    onSignedOut("", () => {});
-  };
+  leave();
+  session = new AbortController();
+  const { signal } = session;
   onSignedOut(user, () => signedOut(say("page_session_ended")));
-  const inbox = new Inbox(user);
   try {
-    await inbox.load();
+    const { showInbox } = await loadInbox();
+    await showInbox(user, signal, () => void out());
   } catch (error) {
-    if (!signal.aborted) showFailure(error);
-    return;
-  }
-  const outbox = await Outbox.open(user);
-  if (signal.aborted) return outbox.end();
-  const offline = make("p", { class: "offline", role: "status" });
-  const live = new Live(inbox, (connected) => fill(offline, !connected && say("page_offline")));
-  const list = new ConversationList(inbox, {
-    rooms: () => void showRooms(inbox),
-    search: () => {
-      location.hash = "#/search/";
-    },
-    settings: () => void showSettings(user, () => void out()),
-  });
-  const place = make("div", { class: "place" });
-  /** @type {ConversationView | null} */
-  let conversation = null;
-
-  async function out() {
-    try {
-      await logOut();
-    } catch (error) {
-      if (!(error instanceof Refusal)) return showFailure(error);
-    }
-    signedOut();
-  }
-
-  function signedOut(/** @type {string | undefined} */ why = undefined) {
+    if (signal.aborted) return;
     leave();
-    document.querySelector("dialog")?.remove();
-    showLogIn((name) => void enter(name), why);
+    showFailure(error);
   }
-
-  leave = () => {
-    ends.abort();
-    onSignedOut("", () => {});
-    live.end();
-    inbox.end();
-    outbox.end();
-    conversation?.end();
-    leave = () => {};
-  };
-
-  /** Shows what the address names. */
-  function show() {
-    const [, kind = "", first = "", second] = location.hash.split("/").map(decode);
-    conversation?.end();
-    conversation = null;
-    document.body.dataset.place = kind === "with" || kind === "search" ? kind : "list";
-    list.current = kind === "with" ? first : "";
-    if (kind === "with" && first) {
-      conversation = new ConversationView(first, inbox, outbox, {
-        back: () => {
-          location.hash = "#/";
-        },
-        details: () => void showRoom(inbox, first),
-      });
-      fill(place, conversation.element);
-      void conversation.open(Number(second) || undefined);
-      if (matchMedia("(hover: hover)").matches && !second) conversation.focus();
-    } else if (kind === "search") {
-      const view = new SearchView(inbox.me, first, () => {
-        location.hash = "#/";
-      });
-      fill(place, view.element);
-      view.focus();
-    } else {
-      fill(place, make("p", { class: "empty" }, say("page_choose")));
-    }
-  }
-
-  showNotices(inbox, signal);
-  outbox.addEventListener(
-    "sent",
-    (event) => inbox.take(/** @type {CustomEvent} */ (event).detail),
-    { signal },
-  );
-  window.addEventListener("hashchange", show, { signal });
-  document.addEventListener(
-    "keydown",
-    (event) => {
-      const field =
-        event.target instanceof Element && event.target.closest("input, textarea, select, dialog");
-      if (event.key === "/" && !field) {
-        event.preventDefault();
-        list.focus();
-      }
-    },
-    { signal },
-  );
-  fill(document.body, offline, make("main", { class: "inbox" }, list.element, place));
-  list.show();
-  show();
-  live.start();
-  outbox.flush();
 }
 
-/** @param {string} part */
-function decode(part) {
+async function out() {
   try {
-    return decodeURIComponent(part);
-  } catch {
-    return part;
+    await logOut();
+  } catch (error) {
+    if (!(error instanceof Refusal)) return showFailure(error);
   }
+  signedOut();
+}
+
+function signedOut(/** @type {string | undefined} */ why = undefined) {
+  leave();
+  document.querySelector("dialog")?.remove();
+  showLogIn(enter, why);
 }
 
 /** The worker keeps the files of the page. Its address is the only one that this policy lets pass. */

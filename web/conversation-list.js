@@ -2,12 +2,17 @@
 
 import { button, fill, isolated, make } from "./dom.js";
 import { newConversation } from "./inbox.js";
+import { hereNodes } from "./presence.js";
 import { oneLine } from "./text.js";
 import { brief, full } from "./time.js";
 import { say } from "./words.js";
 
 /** @typedef {import("./inbox.js").Inbox} Inbox */
 /** @typedef {import("./inbox.js").Conversation} Conversation */
+/** @typedef {import("./presence.js").Presence} Presence */
+
+/** More people without a conversation are found by their names. */
+const PEOPLE_MAX = 200;
 
 /**
  * The address of a conversation in this page.
@@ -25,22 +30,26 @@ export class ConversationList {
     oninput: () => this.show(),
   });
   #list = make("ul");
+  #me = make("h1");
   #inbox;
+  #presence;
   #current = "";
   /** @type {number | undefined} */ #frame;
 
   /**
    * @param {Inbox} inbox
+   * @param {Presence} presence
    * @param {{ rooms: () => void, search: () => void, settings: () => void }} acts
    */
-  constructor(inbox, acts) {
+  constructor(inbox, presence, acts) {
     this.#inbox = inbox;
+    this.#presence = presence;
     fill(
       this.element,
       make(
         "header",
         {},
-        make("h1", {}, isolated(inbox.me)),
+        this.#me,
         button(say("page_search"), acts.search, { class: "plain" }),
         button(say("page_rooms"), acts.rooms, { class: "plain" }),
         button(say("page_settings"), acts.settings, { class: "plain" }),
@@ -50,15 +59,21 @@ export class ConversationList {
     );
     this.#list.addEventListener("keydown", (event) => this.#move(event));
     // Once a frame: after an absence messages come by the hundred.
-    inbox.addEventListener("list", () => {
+    const changed = () => {
       this.#frame ??= requestAnimationFrame(() => this.show());
-    });
+    };
+    inbox.addEventListener("list", changed);
+    presence.addEventListener("change", changed);
   }
 
   /** @param {string} name The conversation that is open. */
   set current(name) {
     this.#current = name;
     this.show();
+  }
+
+  get current() {
+    return this.#current;
   }
 
   focus() {
@@ -76,20 +91,28 @@ export class ConversationList {
         (one, other) =>
           (other.newest?.id ?? 0) - (one.newest?.id ?? 0) || (one.name < other.name ? -1 : 1),
       );
-    const others = this.#inbox.users
-      .filter(({ user }) => !this.#inbox.conversations.has(user))
-      .map(({ user, display_name }) => newConversation(user, display_name))
-      .filter(fits);
+    const others = this.#people().filter(fits);
+    fill(this.#me, isolated(this.#inbox.me), ...hereNodes(this.#presence.of(this.#inbox.me)));
     const focused = document.activeElement?.getAttribute("href");
     fill(
       this.#list,
       ...begun.map((one) => this.#row(one)),
       others.length > 0 && make("li", { class: "divider" }, say("page_people")),
-      ...others.map((one) => this.#row(one)),
+      ...others.slice(0, PEOPLE_MAX).map((one) => this.#row(one)),
+      others.length > PEOPLE_MAX && make("li", { class: "divider" }, say("page_more_people")),
       begun.length + others.length === 0 &&
         make("li", { class: "empty" }, say("page_nothing_found")),
     );
     if (focused) this.#link(focused)?.focus();
+  }
+
+  /** People without a conversation; those who are here come first. */
+  #people() {
+    const others = this.#inbox.users.filter(({ user }) => !this.#inbox.conversations.has(user));
+    const isHere = (/** @type {{ user: string }} */ { user }) => Boolean(this.#presence.of(user));
+    return [...others.filter(isHere), ...others.filter((other) => !isHere(other))].map(
+      ({ user, display_name }) => newConversation(user, display_name),
+    );
   }
 
   /** @param {string} address */
@@ -122,6 +145,7 @@ export class ConversationList {
           "span",
           { class: "name" },
           isolated(name),
+          ...hereNodes(this.#presence.of(name)),
           room?.private && lock(),
           silent && make("small", {}, ` ${say("page_muted")}`),
         ),

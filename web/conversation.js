@@ -53,7 +53,7 @@ export class ConversationView {
    * @param {string} name
    * @param {Inbox} inbox
    * @param {Outbox} outbox
-   * @param {{ back: () => void, details: () => void }} acts
+   * @param {{ back: () => void, details: () => void, here: Node }} acts `here` stands beside the name.
    */
   constructor(name, inbox, outbox, acts) {
     this.#name = name;
@@ -70,6 +70,7 @@ export class ConversationView {
         {},
         button("‹", acts.back, { class: "plain back", "aria-label": say("page_back") }),
         make("h1", { tabindex: -1 }, isolated(name)),
+        acts.here,
         make("p", { class: "topic", dir: "auto" }, ...textNodes(title ?? "", inbox.me)),
         name.startsWith("#") && button(say("page_room_details"), acts.details, { class: "plain" }),
       ),

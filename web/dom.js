@@ -57,6 +57,20 @@ export function button(text, act, attributes = {}) {
 }
 
 /**
+ * A form, which this page handles itself.
+ * @param {() => void} submit
+ * @param {Record<string, unknown>} attributes
+ * @param {...Child} children
+ */
+export function form(submit, attributes, ...children) {
+  const onsubmit = (/** @type {Event} */ event) => {
+    event.preventDefault();
+    submit();
+  };
+  return make("form", { onsubmit, ...attributes }, ...children);
+}
+
+/**
  * A field with its label.
  * @param {string} label
  * @param {HTMLElement} input
@@ -81,14 +95,22 @@ export function field(label, input, hint) {
 export function choice(options, chosen, act) {
   const select = make(
     "select",
-    {
-      onchange: () => act?.(select.value),
-    },
+    { onchange: () => act?.(select.value) },
     ...options.map(([value, label]) =>
       make("option", { value, selected: value === chosen }, label),
     ),
   );
   return select;
+}
+
+/**
+ * Something that is so or not.
+ * @param {string} label
+ * @param {(input: HTMLInputElement) => void} [act] It was changed.
+ */
+export function check(label, act) {
+  const input = make("input", { type: "checkbox", onchange: () => act?.(input) });
+  return { input, element: make("label", { class: "check" }, input, label) };
 }
 
 /**
@@ -114,4 +136,13 @@ export function dialog(title, close, ...children) {
   document.body.append(shown);
   shown.showModal();
   return shown;
+}
+
+/**
+ * Does something once the page has been drawn and has nothing else to do.
+ * @param {() => void} act
+ */
+export function whenIdle(act) {
+  // Not every browser says when it is idle.
+  (window.requestIdleCallback ?? window.setTimeout)(() => act());
 }

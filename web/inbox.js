@@ -1,7 +1,7 @@
 // What this page knows: who is logged in, the conversations with what is unread in them, and the
 // messages that arrive. The views are told of changes by events.
 
-import { call, conversationOf, isFinal, Refusal } from "./api.js";
+import { call, conversationOf, everyPage, isFinal, Refusal } from "./api.js";
 import { hasMention } from "./text.js";
 
 /** @typedef {import("./api.js").Message} Message */
@@ -76,7 +76,7 @@ export class Inbox extends EventTarget {
   async load() {
     const [found, rooms, users] = await Promise.all([
       this.#listed(),
-      this.#allRooms(),
+      everyPage("rooms", "rooms", "room", { mine: true }),
       this.#allUsers(),
     ]);
     this.users = users;
@@ -120,19 +120,9 @@ export class Inbox extends EventTarget {
     return true;
   }
 
-  async #allRooms() {
-    /** @type {Room[]} */
-    const rooms = [];
-    for (let reply; reply?.more !== false;) {
-      reply = await call("rooms", { mine: true, after: rooms.at(-1)?.room });
-      rooms.push(...reply.rooms);
-    }
-    return rooms;
-  }
-
   async #allUsers() {
     try {
-      return (await call("users")).users;
+      return await everyPage("users", "users", "user");
     } catch (error) {
       // The operator may hide them.
       if (error instanceof Refusal && error.code === "users_hidden") return [];

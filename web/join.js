@@ -5,18 +5,6 @@ import { fill, field, make } from "./dom.js";
 import { nameInput, showForm } from "./log-in.js";
 import { explain, say } from "./words.js";
 
-const START = "#/join/";
-
-/** The secret in the address, if it is that of an invitation. A browser sends it to nobody. */
-export function invitationHere() {
-  return location.hash.startsWith(START) ? location.hash.slice(START.length) : "";
-}
-
-/** Takes the secret out of the address and out of the history. */
-export function leaveInvitation() {
-  history.replaceState(null, "", "#/");
-}
-
 /**
  * Shows the form of an invitation, until the person has an account.
  * @param {string} invitation
@@ -52,7 +40,6 @@ export async function showJoin(invitation, then, instead) {
       // If the answer is lost, the same once more has the same result.
       const accepted = await call("accept", { invitation, user: name, password: password.value });
       await logIn(accepted.user, password.value);
-      leaveInvitation();
       then(accepted.user);
     } catch (error) {
       fill(problem, explain(error));

@@ -1,7 +1,7 @@
 // The log-in.
 
 import { logIn } from "./api.js";
-import { fill, field, make } from "./dom.js";
+import { fill, field, form, make } from "./dom.js";
 import { explain, say } from "./words.js";
 
 /**
@@ -66,18 +66,7 @@ export function nameInput(attributes) {
  * @param {...import("./dom.js").Child} children
  */
 export function showForm(submit, ...children) {
-  const form = make(
-    "form",
-    {
-      class: "log-in",
-      onsubmit: (/** @type {Event} */ event) => {
-        event.preventDefault();
-        void submit();
-      },
-    },
-    make("h1", {}, "Chat"),
-    ...children,
-  );
-  fill(document.body, make("main", { class: "entrance" }, form));
+  const shown = form(() => void submit(), { class: "log-in" }, make("h1", {}, "Chat"), ...children);
+  fill(document.body, make("main", { class: "entrance" }, shown));
   document.title = "Chat";
 }

@@ -1,26 +1,14 @@
 // Rooms: those that one can join, a new one, and the members and settings of one.
 
-import { call } from "./api.js";
+import { call, everyPage } from "./api.js";
+import { attempts } from "./attempt.js";
 import { addressOf } from "./conversation-list.js";
-import { button, choice, dialog, field, fill, isolated, make } from "./dom.js";
-import { explain, say } from "./words.js";
+import { button, check, choice, dialog, field, fill, form, isolated, make } from "./dom.js";
+import { names } from "./text.js";
+import { say } from "./words.js";
 
 /** @typedef {import("./api.js").Room} Room */
 /** @typedef {import("./inbox.js").Inbox} Inbox */
-
-/** A line that tells what went wrong, and a way to try something. */
-function attempts() {
-  const problem = make("p", { class: "problem", role: "alert" });
-  const attempt = async (/** @type {() => Promise<void>} */ act) => {
-    fill(problem);
-    try {
-      await act();
-    } catch (error) {
-      fill(problem, explain(error));
-    }
-  };
-  return { problem, attempt };
-}
 
 /** @param {string} name */
 const withSign = (name) => `#${name.trim().toLowerCase().replace(/^#/, "")}`;
@@ -34,45 +22,32 @@ export async function showRooms(inbox) {
   const list = make("ul", { class: "rows" });
   const name = make("input", { required: true, maxlength: 33, autocapitalize: "none" });
   const topic = make("input", { maxlength: 256 });
-  const hidden = make("input", { type: "checkbox" });
   const enter = (/** @type {Room} */ room) => {
     inbox.roomChanged(room);
     shown.close();
     location.hash = addressOf(room.room);
   };
-  const create = make(
-    "form",
-    {
-      onsubmit: (/** @type {Event} */ event) => {
-        event.preventDefault();
-        void attempt(async () =>
-          enter(
-            await call("room_create", {
-              room: withSign(name.value),
-              topic: topic.value,
-              private: hidden.checked,
-            }),
-          ),
-        );
-      },
-    },
+  const hidden = check(say("page_private_room"));
+  const wanted = () => ({
+    room: withSign(name.value),
+    topic: topic.value,
+    private: hidden.input.checked,
+  });
+  const create = form(
+    () => void attempt(async () => enter(await call("room_create", wanted()))),
+    {},
     make("h3", {}, say("page_new_room")),
     field(say("page_room_name"), name),
     field(say("page_topic"), topic),
-    make("label", { class: "check" }, hidden, say("page_private_room")),
+    hidden.element,
     make("button", { type: "submit", class: "main" }, say("page_create")),
   );
   const shown = dialog(say("page_rooms"), say("page_close"), problem, list, create);
   await attempt(async () => {
-    /** @type {Room[]} */
-    const rooms = [];
-    for (let reply; reply?.more !== false;) {
-      reply = await call("rooms", { after: rooms.at(-1)?.room });
-      rooms.push(...reply.rooms);
-    }
+    const rooms = await everyPage("rooms", "rooms", "room");
     fill(
       list,
-      ...rooms.map((room) =>
+      ...rooms.map((/** @type {Room} */ room) =>
         make(
           "li",
           {},
@@ -107,11 +82,12 @@ export async function showRoom(inbox, name) {
   const { problem, attempt } = attempts();
   const content = make("div");
   const shown = dialog(name, say("page_close"), problem, content);
-  const set = (/** @type {object} */ fields) =>
-    attempt(async () => {
+  const set = async (/** @type {object} */ fields) => {
+    await attempt(async () => {
       inbox.roomChanged(await call("room_set", { room: name, ...fields }));
       await load();
     });
+  };
   const load = async () => {
     const room = /** @type {Room} */ (await call("room", { room: name }));
     const { members, more } = await call("room_members", { room: name });
@@ -128,22 +104,13 @@ export async function showRoom(inbox, name) {
     const owner = room.role === "owner";
     const removes = owner || room.role === "moderator";
     const who = make("input", { required: true, autocapitalize: "none" });
-    const invite = make(
-      "form",
-      {
-        class: "line",
-        onsubmit: (/** @type {Event} */ event) => {
-          event.preventDefault();
-          const users = who.value
-            .toLowerCase()
-            .split(/[\s,]+/)
-            .filter(Boolean);
-          void attempt(async () => {
-            await call("room_invite", { room: name, users });
-            who.value = "";
-          });
-        },
-      },
+    const invite = form(
+      () =>
+        void attempt(async () => {
+          await call("room_invite", { room: name, users: names(who.value) });
+          who.value = "";
+        }),
+      { class: "line" },
       field(say("page_invite_whom"), who),
       make("button", { type: "submit" }, say("page_invite")),
     );
@@ -237,11 +204,8 @@ function settings(room, set) {
     maxlength: 256,
     onchange: () => void set({ topic: topic.value }),
   });
-  const hidden = make("input", {
-    type: "checkbox",
-    checked: room.private,
-    onchange: () => void set({ private: hidden.checked }),
-  });
+  const hidden = check(say("page_private_room"), (input) => void set({ private: input.checked }));
+  hidden.input.checked = room.private;
   /** @type {[string, string][]} */
   const notify = ["all", "mentions", "none"].map((word) => [word, say(`page_notify_${word}`)]);
   /** @type {[string, string][]} */
@@ -266,6 +230,6 @@ function settings(room, set) {
         say("page_history"),
         choice(history, room.history, (word) => void set({ history: word })),
       ),
-    owner && make("label", { class: "check" }, hidden, say("page_private_room")),
+    owner && hidden.element,
   ];
 }

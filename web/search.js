@@ -2,7 +2,7 @@
 
 import { call, conversationOf } from "./api.js";
 import { addressOf } from "./conversation-list.js";
-import { button, fill, isolated, make } from "./dom.js";
+import { button, fill, form, isolated, make } from "./dom.js";
 import { markedNodes } from "./text.js";
 import { full, moment } from "./time.js";
 import { explain, say } from "./words.js";
@@ -34,17 +34,9 @@ export class SearchView {
         {},
         make("h1", { class: "unseen" }, say("page_search")),
         button("‹", back, { class: "plain back", "aria-label": say("page_back") }),
-        make(
-          "form",
-          {
-            role: "search",
-            onsubmit: (/** @type {Event} */ event) => {
-              event.preventDefault();
-              const address = `#/search/${encodeURIComponent(this.#input.value)}`;
-              if (location.hash === address) void this.search();
-              else location.hash = address;
-            },
-          },
+        form(
+          () => this.#ask(),
+          { role: "search" },
           this.#input,
           make("button", { type: "submit", class: "main" }, say("page_search")),
         ),
@@ -58,6 +50,13 @@ export class SearchView {
 
   focus() {
     this.#input.focus();
+  }
+
+  /** The query belongs to the address of the page. */
+  #ask() {
+    const address = `#/search/${encodeURIComponent(this.#input.value)}`;
+    if (location.hash === address) void this.search();
+    else location.hash = address;
   }
 
   /** Asks for the newest results, or for those before a message. */

@@ -1,122 +1,144 @@
-// What the reader can set: the look, the language, notifications, the password and the sessions.
+// What the reader can set: what others see, the look, the language, notifications, the sessions, the
+// access tokens and the password.
 
+import { accessTokens } from "./access-tokens.js";
 import { call } from "./api.js";
-import { button, choice, dialog, field, fill, make } from "./dom.js";
+import { attempts } from "./attempt.js";
+import { button, check, choice, dialog, field, fill, form, make } from "./dom.js";
+import { chooseLook, look } from "./look.js";
 import { wantsNotices, wantNotices } from "./notices.js";
 import { moment } from "./time.js";
-import { choose, explain, language, say } from "./words.js";
+import { choose, language, say } from "./words.js";
 
-const LOOK = "look";
-
-/** Shows the look that was chosen here; otherwise that of the system. */
-export function showLook() {
-  const look = localStorage.getItem(LOOK);
-  if (look) document.documentElement.dataset.look = look;
-  else delete document.documentElement.dataset.look;
-}
+/** @typedef {import("./presence.js").Presence} Presence */
 
 /**
  * @param {string} me
+ * @param {Presence} presence
  * @param {() => void} logOut
  */
-export async function showSettings(me, logOut) {
-  const problem = make("p", { class: "problem", role: "alert" });
-  const list = make("ul", { class: "rows" });
-  const look = choice(
-    [
-      ["", say("page_look_system")],
-      ["light", say("page_look_light")],
-      ["dark", say("page_look_dark")],
-    ],
-    localStorage.getItem(LOOK) ?? "",
-    (wanted) => {
-      if (wanted) localStorage.setItem(LOOK, wanted);
-      else localStorage.removeItem(LOOK);
-      showLook();
-    },
-  );
-  const notices = make("input", {
-    type: "checkbox",
-    checked: wantsNotices(),
-    onchange: async () => {
-      notices.checked = await wantNotices(notices.checked);
-    },
-  });
+export function showSettings(me, presence, logOut) {
   dialog(
     say("page_settings"),
     say("page_close"),
-    field(say("page_look"), look),
-    field(
-      say("page_language"),
-      choice(
-        [
-          ["en", "English"],
-          ["id", "Bahasa Indonesia"],
-        ],
-        language,
-        choose,
-      ),
-    ),
-    "Notification" in window && make("label", { class: "check" }, notices, say("page_notices")),
-    make("h3", {}, say("page_sessions")),
-    problem,
-    list,
+    ...seenByOthers(presence),
+    ...hereOnly(),
+    ...sessions(),
+    accessTokens(),
     passwordForm(me),
     keys(),
     make("p", { class: "line" }, button(say("page_log_out"), logOut)),
   );
+}
 
-  const load = async () => {
-    try {
-      const { sessions } = await call("sessions");
-      fill(
-        list,
-        ...sessions.map((/** @type {any} */ one) =>
-          make(
-            "li",
-            {},
-            make("span", {}, say("page_session_since", { time: moment(one.created_at) })),
-            make("small", {}, say("page_session_seen", { time: moment(one.last_seen_at) })),
-            one.current
-              ? make("small", {}, say("page_this_session"))
-              : button(say("page_end_session"), async () => {
-                  await call("revoke", { session: one.id }).catch(() => {});
-                  await load();
-                }),
-          ),
-        ),
-      );
-    } catch (error) {
-      fill(problem, explain(error));
-    }
+/**
+ * What others see of the reader.
+ * @param {Presence} presence
+ */
+function seenByOthers(presence) {
+  const { problem, attempt } = attempts();
+  const said = make("small", { role: "status" });
+  const set = async (/** @type {Parameters<Presence["settings"]>[0]} */ changes) => {
+    fill(said);
+    if (await attempt(() => presence.settings(changes))) fill(said, say("page_saved"));
   };
-  await load();
+  const status = make("input", {
+    maxlength: 256,
+    dir: "auto",
+    onchange: () => void set({ status_text: status.value.trim() }),
+  });
+  const invisible = check(say("page_be_invisible"), (it) => void set({ invisible: it.checked }));
+  const receipts = check(say("page_receipts"), (it) => void set({ receipts: it.checked }));
+  void attempt(async () => {
+    const settings = await presence.settings();
+    status.value = settings.status_text ?? "";
+    invisible.input.checked = settings.invisible ?? false;
+    receipts.input.checked = settings.receipts;
+  });
+  return [
+    field(say("page_status"), status, say("page_status_hint")),
+    invisible.element,
+    receipts.element,
+    said,
+    problem,
+  ];
+}
+
+/** What holds for this browser. */
+function hereOnly() {
+  const notices = check(say("page_notices"), async (it) => {
+    it.checked = await wantNotices(it.checked);
+  });
+  notices.input.checked = "Notification" in window && wantsNotices();
+  /** @type {[string, string][]} */
+  const looks = [
+    ["", say("page_look_system")],
+    ["light", say("page_look_light")],
+    ["dark", say("page_look_dark")],
+  ];
+  /** @type {[string, string][]} */
+  const languages = [
+    ["en", "English"],
+    ["id", "Bahasa Indonesia"],
+  ];
+  return [
+    field(say("page_look"), choice(looks, look(), chooseLook)),
+    field(say("page_language"), choice(languages, language, choose)),
+    "Notification" in window && notices.element,
+  ];
+}
+
+/** The reader's sessions. */
+function sessions() {
+  const { problem, attempt } = attempts();
+  const list = make("ul", { class: "rows" });
+  const end = (/** @type {number} */ session) =>
+    attempt(async () => {
+      await call("revoke", { session });
+      await load();
+    });
+  const load = async () => {
+    const reply = await call("sessions");
+    fill(
+      list,
+      ...reply.sessions.map((/** @type {any} */ one) =>
+        make(
+          "li",
+          {},
+          make("span", {}, say("page_session_since", { time: moment(one.created_at) })),
+          make("small", {}, say("page_session_seen", { time: moment(one.last_seen_at) })),
+          one.current
+            ? make("small", {}, say("page_this_session"))
+            : button(say("page_end_session"), () => void end(one.id)),
+        ),
+      ),
+    );
+  };
+  void attempt(load);
+  return [make("h3", {}, say("page_sessions")), problem, list];
 }
 
 /** @param {string} me */
 function passwordForm(me) {
-  const said = make("p", { class: "problem", role: "status" });
+  const { problem, attempt } = attempts();
+  const said = make("p", { role: "status" });
   const old = make("input", { type: "password", autocomplete: "current-password", required: true });
   const wanted = make("input", { type: "password", autocomplete: "new-password", required: true });
-  return make(
-    "form",
-    {
-      onsubmit: async (/** @type {Event} */ event) => {
-        event.preventDefault();
-        try {
-          await call("passwd", { old: old.value, new: wanted.value });
-          old.value = wanted.value = "";
-          fill(said, say("page_password_changed"));
-        } catch (error) {
-          fill(said, explain(error));
-        }
-      },
-    },
+  const change = async () => {
+    fill(said);
+    if (!(await attempt(() => call("passwd", { old: old.value, new: wanted.value })))) return;
+    old.value = wanted.value = "";
+    fill(said, say("page_password_changed"));
+  };
+  return form(
+    () => void change(),
+    {},
     make("h3", {}, say("page_change_password")),
     // A password manager asks for it.
     make("input", { name: "username", autocomplete: "username", value: me, hidden: true }),
     field(say("page_old_password"), old),
     field(say("page_new_password"), wanted, say("page_password_ends_sessions")),
+    problem,
     said,
     make("button", { type: "submit" }, say("page_change_password")),
   );

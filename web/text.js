@@ -61,6 +61,12 @@ export function oneLine(text) {
 }
 
 /**
+ * The names in a text that has spaces or commas between them.
+ * @param {string} text
+ */
+export const names = (text) => text.toLowerCase().split(/[\s,]+/).filter(Boolean);
+
+/**
  * Whether a text mentions a user: `@neko`, with no character of a name before or after it.
  * @param {string} text
  * @param {string} user

@@ -37,6 +37,13 @@ texts! {
     page_conversations { en: "Conversations", id: "Percakapan" }
     page_find_conversation { en: "Find a person or a room", id: "Cari orang atau ruang" }
     page_people { en: "People", id: "Orang" }
+    page_more_people {
+        en: "There are more people: find them by name.",
+        id: "Masih ada orang lain: cari dengan namanya.",
+    }
+    page_here { en: "online", id: "daring" }
+    page_invisible { en: "online, unseen", id: "daring, tak terlihat" }
+    page_here_since(time) { en: "since {time}", id: "sejak {time}" }
     page_nothing_found { en: "Nothing was found.", id: "Tidak ada yang ditemukan." }
     page_search { en: "Search", id: "Cari" }
     page_rooms { en: "Rooms", id: "Ruang" }
@@ -85,6 +92,11 @@ texts! {
         en: "The message is longer than 32 KiB. Shorten it, or send it in parts.",
         id: "Pesannya lebih panjang dari 32 KiB. Persingkat, atau kirim beberapa bagian.",
     }
+    page_part_missing {
+        en: "This part of the page cannot be loaded. Reload the page.",
+        id: "Bagian halaman ini tidak dapat dimuat. Muat ulang halamannya.",
+    }
+    page_reload { en: "Reload", id: "Muat ulang" }
     page_close { en: "Close", id: "Tutup" }
     page_new_room { en: "New room", id: "Ruang baru" }
     page_room_name { en: "Name (a–z, 0–9, _ and -)", id: "Nama (a–z, 0–9, _ dan -)" }
@@ -132,6 +144,20 @@ texts! {
     }
     page_searching { en: "Searching…", id: "Mencari…" }
     page_older_results { en: "Older results", id: "Hasil yang lebih lama" }
+    page_status { en: "What you do now", id: "Yang sedang Anda lakukan" }
+    page_status_hint {
+        en: "Others see it beside your name while you are online.",
+        id: "Orang lain melihatnya di samping nama Anda selama Anda daring.",
+    }
+    page_be_invisible {
+        en: "Do not show others that I am online",
+        id: "Jangan perlihatkan kepada orang lain bahwa saya daring",
+    }
+    page_receipts {
+        en: "Show others what I have read, and me what they have read",
+        id: "Perlihatkan yang sudah saya baca kepada orang lain, dan sebaliknya",
+    }
+    page_saved { en: "Saved.", id: "Tersimpan." }
     page_look { en: "Look", id: "Tampilan" }
     page_look_system { en: "as the system", id: "seperti sistem" }
     page_look_light { en: "light", id: "terang" }
@@ -146,6 +172,52 @@ texts! {
     page_session_seen(time) { en: "last used {time}", id: "terakhir dipakai {time}" }
     page_this_session { en: "this one", id: "yang ini" }
     page_end_session { en: "End", id: "Akhiri" }
+    page_tokens { en: "Access tokens", id: "Token akses" }
+    page_tokens_hint {
+        en: "With an access token, a program acts for you without your password.",
+        id: "Dengan token akses, sebuah program bertindak atas nama Anda tanpa kata sandi.",
+    }
+    page_token_new { en: "New access token", id: "Token akses baru" }
+    page_token_name { en: "Name of the token", id: "Nama token" }
+    page_token_name_hint { en: "a to z, 0 to 9, _ - and .", id: "a sampai z, 0 sampai 9, _ - dan ." }
+    page_token_can { en: "What it may do", id: "Yang boleh dilakukan" }
+    page_can_send { en: "send", id: "mengirim" }
+    page_can_hook { en: "send, by a URL (hook)", id: "mengirim, lewat URL (hook)" }
+    page_can_read { en: "read", id: "membaca" }
+    page_can_all { en: "all, but for your account", id: "semua, kecuali akun Anda" }
+    page_token_targets { en: "To whom it may send", id: "Tujuan pengirimannya" }
+    page_token_targets_hint {
+        en: "People and rooms (#build), with spaces between them; empty for all. A hook has one.",
+        id: "Orang dan ruang (#build), dipisahkan spasi; kosong untuk semua. Hook punya satu.",
+    }
+    page_token_life { en: "It expires", id: "Masa berlaku" }
+    page_life_days(count) { en: "in {count} days", id: "{count} hari" }
+    page_life_endless { en: "never", id: "tanpa batas" }
+    page_token_to(names) { en: "to {names}", id: "ke {names}" }
+    page_token_made(time) { en: "made {time}", id: "dibuat {time}" }
+    page_token_ends(time) { en: "expires {time}", id: "berakhir {time}" }
+    page_token_endless { en: "does not expire", id: "tidak kedaluwarsa" }
+    page_token_used(time, place) {
+        en: "last used {time} from {place}",
+        id: "terakhir dipakai {time} dari {place}",
+    }
+    page_token_unused { en: "never used", id: "belum pernah dipakai" }
+    page_token_once(name) {
+        en: "{name}: copy it now, nobody can show it again",
+        id: "{name}: salin sekarang, tidak dapat ditampilkan lagi",
+    }
+    page_copy { en: "Copy", id: "Salin" }
+    page_copied { en: "Copied.", id: "Tersalin." }
+    page_copy_by_hand {
+        en: "Copy it by hand: it is selected.",
+        id: "Salin sendiri: teksnya sudah dipilih.",
+    }
+    page_revoke { en: "Revoke", id: "Cabut" }
+    page_revoke_token(name) { en: "Revoke {name}", id: "Cabut {name}" }
+    page_revoke_sure(name) {
+        en: "Revoke {name}? Programs that use it are refused from then on.",
+        id: "Cabut {name}? Program yang memakainya akan ditolak setelah ini.",
+    }
     page_log_out { en: "Log out", id: "Keluar" }
     page_change_password { en: "Change the password", id: "Ganti kata sandi" }
     page_old_password { en: "Old password", id: "Kata sandi lama" }

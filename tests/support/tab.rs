@@ -6,6 +6,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 
+use base64::Engine;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -144,6 +145,12 @@ impl Drop for Browser {
 }
 
 impl<'a> Profile<'a> {
+    /// Lets pages do this without asking anybody.
+    pub fn allow(&self, permission: &str) {
+        let granted = json!({"permissions": [permission], "browserContextId": self.id});
+        self.browser.call(None, "Browser.grantPermissions", granted);
+    }
+
     /// A tab of this profile, with this page. It thinks that it has the focus.
     pub fn open(&self, url: &str) -> Tab<'a> {
         let browser = self.browser;
@@ -184,9 +191,54 @@ impl Tab<'_> {
 
     /// The size of the window.
     pub fn resize(&self, width: u32, height: u32) {
+        self.resize_for(width, height, 1);
+    }
+
+    /// The size of the window in pixels of its stylesheet, each of which has `scale` times `scale`
+    /// pixels of the screen: a reader has enlarged the page, or the screen is fine.
+    pub fn resize_for(&self, width: u32, height: u32, scale: u32) {
         let size =
-            json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
+            json!({"width": width, "height": height, "deviceScaleFactor": scale, "mobile": false});
         self.call("Emulation.setDeviceMetricsOverride", size);
+        self.wait(&format!("innerWidth === {width} && devicePixelRatio === {scale}"));
+    }
+
+    /// What a stylesheet can ask for, such as `prefers-reduced-motion`.
+    pub fn prefer(&self, feature: &str, value: &str) {
+        let features = json!({"features": [{"name": feature, "value": value}]});
+        self.call("Emulation.setEmulatedMedia", features);
+    }
+
+    /// Runs a script before those of each page to come.
+    pub fn run_first(&self, script: &str) {
+        self.call("Page.addScriptToEvaluateOnNewDocument", json!({"source": script}));
+    }
+
+    /// What the window shows, as a picture in the format WebP.
+    pub fn picture(&self) -> Vec<u8> {
+        let format = json!({"format": "webp", "quality": 90});
+        let made = self.call("Page.captureScreenshot", format);
+        base64::prelude::BASE64_STANDARD.decode(text(&made["data"])).expect("a picture")
+    }
+
+    /// What the browser measures about the page, such as `TaskDuration` in seconds.
+    pub fn metric(&self, name: &str) -> f64 {
+        self.call("Performance.enable", json!({}));
+        let found = self.call("Performance.getMetrics", json!({}));
+        let all = found["metrics"].as_array().expect("metrics");
+        let one = all.iter().find(|metric| metric["name"] == name).expect("a metric");
+        one["value"].as_f64().expect("a number")
+    }
+
+    /// Lets the clock of the page run ahead, in milliseconds.
+    pub fn advance_clock(&self, budget: u32) {
+        let policy = json!({"policy": "advance", "budget": budget});
+        self.call("Emulation.setVirtualTimePolicy", policy);
+    }
+
+    /// Frees what the page has no use for any more.
+    pub fn collect_garbage(&self) {
+        self.call("HeapProfiler.collectGarbage", json!({}));
     }
 
     /// The value of an expression; a promise is waited for.
@@ -235,16 +287,28 @@ impl Tab<'_> {
         self.call("Input.insertText", json!({"text": text}));
     }
 
+    /// Types a text where the focus is.
+    pub fn type_in(&self, text: &str) {
+        self.call("Input.insertText", json!({"text": text}));
+    }
+
     /// Presses a key, such as `Enter`.
     pub fn press(&self, key: &str) {
+        self.press_with(key, 0);
+    }
+
+    /// Presses a key while others are held: 8 is Shift.
+    pub fn press_with(&self, key: &str, held: u32) {
         let code = match key {
             "Enter" => 13,
             "Escape" => 27,
             "ArrowUp" => 38,
             "ArrowDown" => 40,
+            "Tab" => 9,
+            "End" => 35,
             _ => 0,
         };
-        let mut event = json!({"type": "keyDown", "key": key, "code": key,
+        let mut event = json!({"type": "keyDown", "key": key, "code": key, "modifiers": held,
             "windowsVirtualKeyCode": code});
         if key == "Enter" {
             event["text"] = "\r".into();

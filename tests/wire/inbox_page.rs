@@ -1,18 +1,15 @@
 //! The inbox in the browser: what the server gives to a browser, and real browsers that use it.
 
-use std::fs;
 use std::io::Write;
-use std::path::Path;
 
 use serde_json::{Value, json};
 
 use crate::support::http::{Response, connect, get, read_head, send};
 use crate::support::relay::Relay;
-use crate::support::skip::{NPM_PACKAGES, skip};
 use crate::support::tab::{Browser, Tab};
 use crate::support::{Server, browser, operator};
 
-const HTTP: &[&str] = &["--http", "127.0.0.1:0", "--heartbeat", "1h"];
+pub(super) const HTTP: &[&str] = &["--http", "127.0.0.1:0", "--heartbeat", "1h"];
 
 fn page(server: &Server) -> Response {
     send(server.http(), "GET /", &[("Accept", "text/html,*/*;q=0.8")], "")
@@ -219,20 +216,20 @@ fn cookie_over_tls_is_bound_to_this_host_and_to_tls() {
     assert!(!who(&[]).contains("\"paff\""), "a cookie of TLS is none without it");
 }
 
-fn log_in(tab: &Tab<'_>, user: &str) {
+pub(super) fn log_in(tab: &Tab<'_>, user: &str) {
     tab.fill("[name=username]", user);
     tab.fill("[name=password]", "cytus");
     tab.press("Enter");
     tab.wait("document.querySelector('.conversations a')");
 }
 
-fn write(tab: &Tab<'_>, text: &str) {
+pub(super) fn write(tab: &Tab<'_>, text: &str) {
     tab.fill(".write-box textarea", text);
     tab.press("Enter");
 }
 
 /// Holds once the conversation shows this text, exactly once.
-fn shows(text: &str) -> String {
+pub(super) fn shows(text: &str) -> String {
     let text = json!(text);
     format!(
         "[...document.querySelectorAll('.log .text')].filter(it => it.textContent === {text})\
@@ -241,7 +238,7 @@ fn shows(text: &str) -> String {
 }
 
 /// The texts of the conversation.
-fn texts(tab: &Tab<'_>) -> Vec<String> {
+pub(super) fn texts(tab: &Tab<'_>) -> Vec<String> {
     let all = "[...document.querySelectorAll('.log .text')].map(it => it.textContent)";
     serde_json::from_value(tab.value(all)).unwrap()
 }
@@ -518,8 +515,10 @@ fn list_of_conversations_is_drawn_once_for_all_messages_of_a_moment() {
             const load = (name) => import(address.replace('app.js', name));
             const { Inbox } = await load('inbox.js');
             const { ConversationList } = await load('conversation-list.js');
+            const { Presence } = await load('presence.js');
             const inbox = new Inbox('neko');
-            const { element } = new ConversationList(inbox, {});
+            const presence = new Presence(inbox, new AbortController().signal);
+            const { element } = new ConversationList(inbox, presence, {});
             document.body.append(element);
             let drawn = 0;
             const changes = new MutationObserver((records) => { drawn += records.length; });
@@ -729,90 +728,7 @@ fn person_opens_the_link_of_an_invitation_and_writes_the_first_message() {
 }
 
 /// Opens a dialog by this button of the list.
-fn open_dialog(tab: &Tab<'_>, selector: &str) {
+pub(super) fn open_dialog(tab: &Tab<'_>, selector: &str) {
     tab.click(selector);
     tab.wait("document.querySelector('dialog .rows li')");
-}
-
-#[test]
-fn nothing_bars_anybody_from_any_view() {
-    let axe = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/node/node_modules/axe-core");
-    let Ok(axe) = fs::read_to_string(axe.join("axe.min.js")) else {
-        return skip("axe-core", &format!("npm install --prefix target/node {}", NPM_PACKAGES[0]));
-    };
-    if !browser::is_there() {
-        return;
-    }
-    let server = Server::start_with(HTTP);
-    let token = server.log_in("paff");
-    let mut wire = server.connect();
-    wire.done(format!(r##"room_create {token} {{"room": "#build", "topic": "builds"}}"##));
-    let post = json!({"to": ["neko"], "body": "see https://ci.example/1", "priority": 5,
-        "title": "Build failed", "tags": ["ci", "ask", "choice:retry"], "click": "https://ci.example"});
-    wire.done(format!("post {token} {post}"));
-    wire.done(format!(r##"post {token} {{"to": ["#build"], "body": "@neko look"}}"##));
-    let nekos = server.log_in("neko");
-    wire.done(format!(r##"room_join {nekos} {{"room": "#build"}}"##));
-    let url = format!("http://{}/", server.http());
-    let chromium = Browser::start();
-    let neko = chromium.profile().open(&url);
-    // The checker is no file of the page.
-    neko.allow_any_script();
-    neko.go(&url);
-    let check = |view: &str| {
-        for look in ["light", "dark"] {
-            neko.value(&format!("document.documentElement.dataset.look = '{look}'"));
-            neko.value(&format!("{axe}; 0"));
-            let found = neko.value(
-                "axe.run().then(it => it.violations.map(it => it.id + ': ' + \
-                it.nodes.map(it => it.html).join(' ')))",
-            );
-            assert_eq!(found, json!([]), "{view}, {look}");
-        }
-    };
-    neko.wait("document.querySelector('.log-in')");
-    check("log-in");
-    let words = ["invite", "--rooms", "build", "--url", url.trim_end_matches('/')];
-    let invited = operator::objects(&server.database(), &words);
-    neko.go(invited[0]["link"].as_str().unwrap());
-    neko.wait("document.querySelector('[name=again]')");
-    check("join");
-    neko.go(&url);
-    neko.wait("document.querySelector('.log-in') && !document.querySelector('[name=again]')");
-    log_in(&neko, "neko");
-    check("list");
-    for name in ["paff", "%23build"] {
-        neko.go(&format!("{url}#/with/{name}"));
-        neko.wait("document.querySelector('.message, .log .empty')");
-        check(name);
-    }
-    open_dialog(&neko, ".conversation > header button:last-child");
-    check("room");
-    neko.press("Escape");
-    neko.wait("!document.querySelector('dialog')");
-    for (number, view) in [(2, "rooms"), (3, "settings")] {
-        open_dialog(&neko, &format!(".conversations header button:nth-of-type({number})"));
-        check(view);
-        neko.press("Escape");
-        neko.wait("!document.querySelector('dialog')");
-    }
-    neko.go(&format!("{url}#/search/build"));
-    neko.wait("document.querySelector('.results a')");
-    check("search");
-    neko.resize(320, 640);
-    neko.wait("innerWidth === 320");
-    for (place, shown) in
-        [("list", "nav a"), ("with/paff", ".message"), ("search/build", ".results a")]
-    {
-        neko.go(&format!("{url}#/{place}"));
-        let is_there = format!("document.querySelector('{shown}')?.checkVisibility()");
-        neko.wait(&is_there);
-        check(&format!("/{place} on a phone"));
-        // One of the two at a time.
-        let panes = "['.conversations', '.place'].filter(it => document.querySelector(it)\
-            .checkVisibility()).length";
-        assert_eq!(neko.value(panes), 1, "{place}");
-        let width = neko.value("document.documentElement.scrollWidth");
-        assert_eq!(width, 320, "{place} is scrolled sideways");
-    }
 }

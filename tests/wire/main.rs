@@ -43,6 +43,10 @@ mod http_socket;
 mod http_two;
 #[cfg(feature = "http")]
 mod inbox_page;
+#[cfg(feature = "http")]
+mod inbox_people;
+#[cfg(feature = "http")]
+mod inbox_views;
 mod invitations;
 mod keys;
 mod lifetimes;
