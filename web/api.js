@@ -14,7 +14,8 @@
  * @property {string[]} [tags]
  * @property {string} [click]
  * @property {number} [reply_to]
- * @property {[from: number, to: number][]} [matches] Where a search found its words.
+ * @property {[from: number, to: number][]} [matches] Where a search found its words,
+ * @property {[from: number, to: number][]} [title_matches] also in the title.
  */
 
 /**

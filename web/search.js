@@ -104,7 +104,12 @@ export class SearchView {
           name !== message.from && isolated(message.from),
         ),
         make("time", { datetime: message.at, title: full(message.at) }, moment(message.at)),
-        message.title && make("span", { class: "title", dir: "auto" }, message.title),
+        message.title &&
+          make(
+            "span",
+            { class: "title", dir: "auto" },
+            ...markedNodes(message.title, message.title_matches ?? []),
+          ),
         make(
           "span",
           { class: "preview", dir: "auto" },

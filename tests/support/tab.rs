@@ -230,10 +230,13 @@ impl Tab<'_> {
         one["value"].as_f64().expect("a number")
     }
 
-    /// Lets the clock of the page run ahead, in milliseconds.
-    pub fn advance_clock(&self, budget: u32) {
-        let policy = json!({"policy": "advance", "budget": budget});
-        self.call("Emulation.setVirtualTimePolicy", policy);
+    /// What keeps people from installing the page.
+    pub fn bars_to_installation(&self) -> Vec<String> {
+        let found = self.call("Page.getInstallabilityErrors", json!({}));
+        let errors = found["installabilityErrors"].as_array().expect("a list");
+        let names = errors.iter().map(|error| text(&error["errorId"]));
+        // A profile of a test is one.
+        names.filter(|name| name != "in-incognito").collect()
     }
 
     /// Frees what the page has no use for any more.

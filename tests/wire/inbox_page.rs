@@ -60,7 +60,7 @@ fn page_is_for_browsers_and_its_files_are_kept_for_ever() {
 }
 
 /// The head of the answer to a browser that takes these codings. The body may be no text.
-fn head(server: &Server, request: &str, codings: &str) -> Response {
+pub(super) fn head(server: &Server, request: &str, codings: &str) -> Response {
     let mut stream = connect(server.http());
     let fields = format!("Accept: text/html\r\nAccept-Encoding: {codings}");
     let host = server.http();

@@ -124,8 +124,11 @@ impl Demo {
                 tab.value(
                     "document.querySelectorAll('dialog details').forEach(it => it.open = true)",
                 );
-                tab.value("document.querySelector('section input')?.scrollIntoView()");
                 visit(name);
+                if name == "settings" {
+                    tab.value("document.querySelector('dialog section').scrollIntoView()");
+                    visit("access-tokens");
+                }
             });
         }
         tab.go(&format!("{url}#/search/build"));
@@ -203,7 +206,8 @@ fn every_view_keeps_the_policy_and_fits_the_narrowest_screen() {
     let tab = chromium.profile().open(&demo.url());
     tab.run_first(COLLECT_BREACHES);
     for (size, name) in [(WIDE, "wide"), (NARROW, "narrow")] {
-        tab.resize(size.0, size.1);
+        // Phones have fine screens.
+        tab.resize_for(size.0, size.1, if size == NARROW { 2 } else { 1 });
         for theme in ["light", "dark"] {
             demo.each_view(&tab, |view| {
                 look(&tab, theme);

@@ -42,9 +42,13 @@ mod http_socket;
 #[cfg(feature = "http")]
 mod http_two;
 #[cfg(feature = "http")]
+mod inbox_figures;
+#[cfg(feature = "http")]
 mod inbox_page;
 #[cfg(feature = "http")]
 mod inbox_people;
+#[cfg(feature = "http")]
+mod inbox_uses;
 #[cfg(feature = "http")]
 mod inbox_views;
 mod invitations;
