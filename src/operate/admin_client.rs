@@ -11,14 +11,13 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::database::Database;
 #[cfg(feature = "postgres")]
 use super::database::Postgres;
 use super::failure::{Exit, Failure};
-use super::open;
+use super::open::{self, HolderWait};
 use crate::admin::answer::{AdminReply, AdminResult, Code, Refusal};
 use crate::admin::request::Request;
 use crate::admin::socket::Place;
@@ -111,7 +110,7 @@ impl AdminClient {
 
     fn open_file(db: &Path, missing: Missing) -> Result<Self, Failure> {
         let path = store::resolve(db).map_err(|error| open::refused(&error))?;
-        let deadline = Instant::now() + open::HOLDER_WAIT;
+        let mut wait = HolderWait::begin();
         loop {
             if let Some(transport) = connect(&Place::beside(&path), CONNECT_WAIT)? {
                 return Ok(Self { transport, created: None });
@@ -123,9 +122,7 @@ impl AdminClient {
             }
             match open::try_store(&path, usize::MAX.into(), None) {
                 Ok(store) => return Self::of_store(store, is_new.then_some(path)),
-                Err(OpenError::InUse { .. }) if Instant::now() < deadline => {
-                    thread::sleep(open::HOLDER_POLL);
-                }
+                Err(OpenError::InUse { process, .. }) if wait.pause(process) => {}
                 Err(error @ OpenError::InUse { .. }) => {
                     return Err(Failure::new(Exit::TryAgain, error).hint(server::does_not_answer()));
                 }

@@ -25,9 +25,11 @@ use crate::store::{self, Exporter, Fatal, FileTools, OnFatal, OpenError, Store, 
 const READERS: usize = 2;
 /// How long to wait for a process that has the file and answers no requests: a command, or a server
 /// that starts or stops.
-pub(super) const HOLDER_WAIT: Duration = Duration::from_secs(5);
+const HOLDER_WAIT: Duration = Duration::from_secs(5);
+/// How long to wait for several such processes, one after another.
+const HOLDERS_WAIT: Duration = Duration::from_secs(60);
 /// The pause between two attempts.
-pub(super) const HOLDER_POLL: Duration = Duration::from_millis(25);
+const HOLDER_POLL: Duration = Duration::from_millis(25);
 
 /// Opens the store at `db` for a server. Waits for an operator's command that has it open, but not
 /// for a server.
@@ -36,15 +38,41 @@ pub(super) fn store(
     inbox_unread_max: &Adjustable<usize>,
     log: &Log,
 ) -> Result<Store, Failure> {
-    let deadline = Instant::now() + HOLDER_WAIT;
+    let mut wait = HolderWait::begin();
     loop {
         match try_store(db, inbox_unread_max.clone(), Some(log)) {
             Ok(store) => return Ok(store),
-            Err(OpenError::InUse { .. }) if !is_served(db) && Instant::now() < deadline => {
-                thread::sleep(HOLDER_POLL);
-            }
+            Err(OpenError::InUse { process, .. }) if !is_served(db) && wait.pause(process) => {}
             Err(error) => return Err(refused(&error)),
         }
+    }
+}
+
+/// Waits for the processes that have the file.
+pub(super) struct HolderWait {
+    holder: Option<u32>,
+    until: Instant,
+    end: Instant,
+}
+
+impl HolderWait {
+    pub(super) fn begin() -> Self {
+        let now = Instant::now();
+        Self { holder: None, until: now + HOLDER_WAIT, end: now + HOLDERS_WAIT }
+    }
+
+    /// Pauses before the next attempt. `false` if this holder has had its time. Commands that were
+    /// started together have the file one after another, and each gets its own.
+    pub(super) fn pause(&mut self, holder: Option<u32>) -> bool {
+        let now = Instant::now();
+        if holder.is_some() && holder != self.holder {
+            (self.holder, self.until) = (holder, now + HOLDER_WAIT);
+        }
+        let goes_on = now < self.until.min(self.end);
+        if goes_on {
+            thread::sleep(HOLDER_POLL);
+        }
+        goes_on
     }
 }
 

@@ -10,7 +10,7 @@ use crate::store::error::OpenError;
 use crate::store::sqlite::file_guard::FileGuard;
 use crate::store::sqlite::header::PAGE_BYTES;
 use crate::store::sqlite::migrations::{self, Upgrade};
-use crate::store::sqlite::opening;
+use crate::store::sqlite::opening::{self, Look, VerifyScope};
 use crate::store::sqlite::path::{
     check_free, io_error, open_existing, open_or_create_new, resolve, sync_folder, with_suffix,
 };
@@ -49,8 +49,13 @@ impl DatabaseFile {
         if let Some(file) = &there {
             lock_database(file, &path)?;
         }
-        let look = opening::look(&path)?;
-        let schema = opening::verify(&path, look, opening::VerifyScope::Start)?;
+        let examined = examine(&path);
+        if there.is_none() && path.exists() {
+            // Another process has created it meanwhile, and may be writing: only a look under the
+            // lock counts.
+            return Err(OpenError::InUse { path, process: None });
+        }
+        let (look, schema) = examined?;
         let upgrade = migrations::copy_first(&path, look, schema)?;
         let lock = lock(&path, &mut created).inspect_err(|_| {
             // Without an upgrade the copy is not needed.
@@ -123,6 +128,12 @@ impl DatabaseFile {
         let index = self.index.clone().ok_or(ErrorKind::NotFound)?;
         FileGuard::open(names, index, page_bytes)
     }
+}
+
+fn examine(path: &Path) -> Result<(Look, usize), OpenError> {
+    let look = opening::look(path)?;
+    let schema = opening::verify(path, look, VerifyScope::Start)?;
+    Ok((look, schema))
 }
 
 /// Reserves space for the index of the existing WAL and of an upgrade, which writes each page
@@ -224,10 +235,69 @@ fn create(path: &Path, created: &mut Created) -> Result<File, OpenError> {
         let beside = ["-wal", "-shm", "-journal"].map(|suffix| with_suffix(path, suffix));
         created.0.extend(beside.into_iter().chain([new]));
     }
-    lock_database(&database, path)?;
+    lock_database(&database, path).inspect_err(|error| {
+        if matches!(error, OpenError::InUse { .. }) {
+            // Another process has opened and locked it first, so it is not ours to remove.
+            created.0.clear();
+        }
+    })?;
     match database.metadata() {
         Ok(file) if file.len() == 0 => Ok(database),
         Ok(_) => Err(OpenError::InUse { path: path.to_owned(), process: None }),
         Err(error) => Err(io_error(path, error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread;
+
+    use rusqlite::Connection;
+
+    use super::*;
+
+    const PROCESSES: usize = 6;
+    const ROUNDS: usize = 20;
+
+    /// As commands do that a script starts together: each takes the file, or tries again. Nobody is
+    /// refused because of a file that another one is creating, and no file is removed under its user.
+    #[test]
+    fn those_that_create_a_database_together_take_turns() {
+        for _ in 0..ROUNDS {
+            let folder = tempfile::TempDir::new().unwrap();
+            let path = folder.path().join("chat.sqlite");
+            let (all, done) = (Barrier::new(PROCESSES), AtomicUsize::new(0));
+            thread::scope(|scope| {
+                for _ in 0..PROCESSES {
+                    scope.spawn(|| {
+                        all.wait();
+                        use_file(&path, &done);
+                    });
+                }
+            });
+            assert_eq!(done.into_inner(), PROCESSES);
+        }
+    }
+
+    /// Counts itself in the file, and outside.
+    fn use_file(path: &Path, done: &AtomicUsize) {
+        let mut file = loop {
+            match DatabaseFile::prepare(path) {
+                Ok(file) => break file,
+                Err(OpenError::InUse { .. }) => thread::yield_now(),
+                Err(error) => panic!("{error:?}"),
+            }
+        };
+        let mut connection = Connection::open(path).unwrap();
+        migrations::apply(&mut connection, path).unwrap();
+        file.keep();
+        let name = format!("user-{}", done.fetch_add(1, Ordering::SeqCst));
+        let sql = "INSERT INTO meta (name, value) VALUES (?1, '')";
+        connection.execute(sql, [name]).unwrap();
+        let count = "SELECT count(*) FROM meta WHERE name LIKE 'user-%'";
+        let count: u32 = connection.query_row(count, [], |row| row.get(0)).unwrap();
+        assert_eq!(count as usize, done.load(Ordering::SeqCst), "nothing of the others is lost");
     }
 }
