@@ -74,6 +74,10 @@ texts! {
     }
     room_archived { en: "the room is archived", id: "ruang itu sudah diarsipkan" }
     too_many_rooms { en: "there are too many rooms", id: "ruangnya terlalu banyak" }
+    you_have_too_many_rooms {
+        en: "you are in too many rooms: leave one first",
+        id: "kamu ada di terlalu banyak ruang: tinggalkan salah satunya dulu",
+    }
     unknown_scheduled {
         en: "there is no such scheduled message",
         id: "pesan terjadwal itu tidak ada",

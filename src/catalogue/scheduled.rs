@@ -23,6 +23,10 @@ texts! {
         en: "give the number of a scheduled message: `scheduled` shows them",
         id: "tulis nomor pesan terjadwal: `scheduled` menampilkannya",
     }
+    give_time_or_pause(text) {
+        en: "{text} is no time: give 17:00, 2026-12-01T09:00, or 2h for two hours from now",
+        id: "{text} bukan waktu: isi 17:00, 2026-12-01T09:00, atau 2h untuk dua jam dari sekarang",
+    }
     give_pause {
         en: "give whole seconds, at least 1s and at most 3660d",
         id: "isi detik bulat, paling sedikit 1s dan paling banyak 3660d",

@@ -27,7 +27,7 @@ pub use commands::{
     StatusArguments, TokenArguments, TokenCommand, TokenCreateArguments, TokenRevokeArguments,
     TrustArguments, WatchArguments,
 };
-pub use moment::{parse_at, parse_in};
+pub use moment::parse_when;
 pub use rooms::{RoomArguments, RoomCommand, RoomCreateArguments, RoomSetArguments};
 pub use values::{ReceiptsOf, Since, parse_choice, parse_timeout, parse_user};
 

@@ -11,7 +11,7 @@ use jiff::{Timestamp as Moment, Zoned};
 
 use crate::catalogue::scheduled as texts;
 use crate::model::Timestamp;
-use crate::protocol::arguments::SCHEDULE_SECONDS_MAX;
+use crate::protocol::arguments::{SCHEDULE_SECONDS_MAX, When};
 use crate::terminal::reason;
 
 const SECONDS_OF_A_DAY: u64 = 24 * 60 * 60;
@@ -28,6 +28,18 @@ pub fn parse_in(text: &str) -> Result<Duration, String> {
     match is_whole && (1..=SCHEDULE_SECONDS_MAX).contains(&pause.as_secs()) {
         true => Ok(pause),
         false => Err(texts::give_pause().to_owned()),
+    }
+}
+
+/// Parses a time, or how long from now. A text at the prompt is one word.
+pub fn parse_when(text: &str) -> Result<When, String> {
+    match parse_in(text) {
+        Ok(pause) => Ok(When::In(pause.as_secs())),
+        Err(why) if text.ends_with(['s', 'm', 'h', 'd']) => Err(why),
+        Err(_) => parse_at(text).map(When::At).map_err(|why| {
+            let is_no_time = why == texts::give_time(text);
+            if is_no_time { texts::give_time_or_pause(text) } else { why }
+        }),
     }
 }
 
@@ -103,6 +115,7 @@ mod tests {
     use jiff::tz::TimeZone;
 
     use super::*;
+    use crate::catalogue::{Language, speaking};
 
     /// In Berlin: the clock is set forward on 2026-03-29 at 2:00, and back on 2026-10-25 at 3:00.
     fn at(now: &str, text: &str) -> Result<String, String> {
@@ -150,6 +163,22 @@ mod tests {
         for text in ["2036-12-07 12:01", "2099-01-01T00:00:00Z"] {
             assert_eq!(at(noon, text), Err(texts::time_is_too_far(text, 3_660)));
         }
+    }
+
+    #[test]
+    fn time_of_the_prompt_may_be_a_pause_and_its_refusal_says_so() {
+        assert_eq!(parse_when("2h"), Ok(When::In(7_200)));
+        assert!(matches!(parse_when("2036-12-01T09:00"), Ok(When::At(_))));
+        for language in [Language::English, Language::Indonesian] {
+            let wrong = |text| speaking(language, || parse_when(text).unwrap_err());
+            for text in ["soon", "25:00", "noon", "2026-12-01"] {
+                assert!(wrong(text).contains(" 2h "), "{}", wrong(text));
+                assert!(wrong(text).starts_with(text), "{}", wrong(text));
+            }
+            let passed = "2025-12-01T09:00";
+            assert_eq!(wrong(passed), speaking(language, || texts::time_has_passed(passed)));
+        }
+        assert_eq!(parse_when("0s"), Err(texts::give_pause().to_owned()));
     }
 
     #[test]

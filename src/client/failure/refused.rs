@@ -80,6 +80,8 @@ impl Refused {
             Some(details) => format!("{said}{details}").into(),
             None if self.is_by_client || is_seed => message.into(),
             None if message.is_empty() || is_text_of_a_code(message) => said.into(),
+            // Not the server, but this user has too many.
+            None if code == Code::TooManyRooms => refusal::you_have_too_many_rooms().into(),
             None => format!("{said} ({message})").into(),
         }
     }
@@ -228,6 +230,20 @@ mod tests {
         assert_eq!(shown(Language::Seed), "Error, Password Salah\n");
         assert_eq!(shown(Language::English), "Error, the password is wrong\n");
         assert_eq!((report(&failure), failure.exit() as u8), (shown(Language::English), 77));
+    }
+
+    /// Too many rooms of the user, or of the server.
+    #[test]
+    fn user_in_too_many_rooms_is_told_what_to_do() {
+        let server = Refused::from(Code::TooManyRooms);
+        let user = Refused::new(Code::TooManyRooms, "you are in 1024 rooms: leave one first");
+        let shown = |language, refused: &Refused| speaking(language, || refused.to_string());
+        assert_eq!(shown(Language::English, &server), "there are too many rooms");
+        let of_user = "you are in too many rooms: leave one first";
+        assert_eq!(shown(Language::English, &user), of_user);
+        let of_user = "kamu ada di terlalu banyak ruang: tinggalkan salah satunya dulu";
+        assert_eq!(shown(Language::Indonesian, &user), of_user);
+        assert_eq!(shown(Language::Seed, &user), user.message);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::Conversation;
 use crate::catalogue::scheduled as texts;
-use crate::client::arguments::{parse_at, parse_in};
+use crate::client::arguments::parse_when;
 use crate::client::command::{scheduled, send};
 use crate::client::delivery::{self, Text};
 use crate::client::exit::Exit;
@@ -13,7 +13,6 @@ use crate::client::render::inbox::Clock;
 use crate::client::render::messages::moment;
 use crate::client::verbs;
 use crate::model::ScheduledId;
-use crate::protocol::arguments::When;
 use crate::protocol::reply::PostReply;
 
 impl Conversation {
@@ -62,14 +61,5 @@ impl Conversation {
         let cancelled = verbs::cancel(&mut self.link, token, ScheduledId(id))?;
         writeln!(out, "{}", texts::scheduled_cancelled(cancelled.id.0))?;
         Ok(())
-    }
-}
-
-/// A time, or a duration from now.
-fn parse_when(text: &str) -> Result<When, String> {
-    match parse_in(text) {
-        Ok(pause) => Ok(When::In(pause.as_secs())),
-        Err(why) if text.ends_with(['s', 'm', 'h', 'd']) => Err(why),
-        Err(_) => parse_at(text).map(When::At),
     }
 }
