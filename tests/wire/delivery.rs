@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Random, Server, Wire, read_some, scaled};
+use crate::support::{Ending, Random, Server, Wire, read_some, scaled};
 
 fn post(token: &str, arguments: &Value) -> String {
     format!("post {token} {arguments}")
@@ -209,6 +209,7 @@ fn every_key_is_stored_once_though_connections_are_cut_and_the_server_is_killed(
             .collect();
         for share in 1..=2 {
             while acknowledged.load(Ordering::Relaxed) < share * SENDERS * each / 3 {
+                assert!(!senders.iter().all(|sender| sender.is_finished()), "they send");
                 thread::yield_now();
             }
             server.kill();
@@ -232,6 +233,7 @@ fn each_message_reaches_exactly_one_of_many_readers_of_an_inbox() {
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
     let sending = AtomicBool::new(true);
     let reported: Vec<Vec<String>> = thread::scope(|scope| {
+        let ending = Ending(&sending);
         let senders: Vec<_> = (0..SENDERS)
             .map(|sender| {
                 let (mut wire, token) = (server.connect(), &paff);
@@ -263,7 +265,7 @@ fn each_message_reaches_exactly_one_of_many_readers_of_an_inbox() {
             })
             .collect();
         senders.into_iter().for_each(|sender| sender.join().unwrap());
-        sending.store(false, Ordering::SeqCst);
+        drop(ending);
         readers.into_iter().map(|reader| reader.join().unwrap()).collect()
     });
     for texts in &reported {

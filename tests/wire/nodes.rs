@@ -7,7 +7,7 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::support::{self, Server, Wire, operator, wait_until};
+use crate::support::{self, Ending, Server, Wire, operator, wait_until};
 
 /// How many requests are sent before a change, at least, and how many after it.
 const BEFORE: usize = 5;
@@ -206,12 +206,13 @@ fn around(
     line: impl Fn(usize) -> String + Sync,
     change: impl FnOnce(),
 ) -> [Vec<Value>; 2] {
-    let (count, is_changed) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let (count, is_before) = (AtomicUsize::new(0), AtomicBool::new(true));
     thread::scope(|scope| {
+        let ending = Ending(&is_before);
         let asking = scope.spawn(|| {
             let (mut wire, mut replies) = (node.connect(), [Vec::new(), Vec::new()]);
             while replies[1].len() < AFTER {
-                let is_after = is_changed.load(Ordering::SeqCst);
+                let is_after = !is_before.load(Ordering::SeqCst);
                 let number = count.fetch_add(1, Ordering::SeqCst);
                 replies[usize::from(is_after)].push(wire.ask(line(number)));
             }
@@ -219,7 +220,7 @@ fn around(
         });
         wait_until("the node answers", || count.load(Ordering::SeqCst) > BEFORE);
         change();
-        is_changed.store(true, Ordering::SeqCst);
+        drop(ending);
         asking.join().unwrap()
     })
 }

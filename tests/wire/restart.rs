@@ -36,6 +36,7 @@ fn everything_acknowledged_is_there_after_sigkill_in_the_middle_of_traffic() {
             })
             .collect();
         while acknowledged.load(Ordering::Relaxed) < 200 {
+            assert!(!senders.iter().all(|sender| sender.is_finished()), "they send");
             thread::yield_now();
         }
         server.signal(rustix::process::Signal::KILL);

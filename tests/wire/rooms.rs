@@ -8,7 +8,7 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::support::{Server, Wire, operator};
+use crate::support::{Ending, Server, Wire, operator};
 
 /// A private room of paff and neko.
 fn create(wire: &mut Wire<TcpStream>, paff: &str, neko: &str) {
@@ -353,12 +353,13 @@ fn member_gets_what_was_sent_between_joining_and_leaving() {
     wire.done(format!(r##"room_create {paff} {{"room": "#build", "history": "joined"}}"##));
     let mut watching = server.connect();
     watching.done(format!(r#"watch {neko} {{"from": "new"}}"#));
-    let is_over = AtomicBool::new(false);
+    let goes_on = AtomicBool::new(true);
     let sent: BTreeSet<i64> = thread::scope(|scope| {
+        let ending = Ending(&goes_on);
         let posting = scope.spawn(|| {
             let mut wire = server.connect();
             let mut sent = BTreeSet::new();
-            while !is_over.load(Ordering::Relaxed) {
+            while goes_on.load(Ordering::Relaxed) {
                 sent.insert(post(&mut wire, &paff, "#build", "x")["id"].as_i64().unwrap());
             }
             sent
@@ -373,7 +374,7 @@ fn member_gets_what_was_sent_between_joining_and_leaving() {
                 wire.done(format!(r##"room_kick {paff} {{"room": "#build", "user": "neko"}}"##));
             }
         }
-        is_over.store(true, Ordering::Relaxed);
+        drop(ending);
         posting.join().unwrap()
     });
     assert!(!sent.is_empty());
