@@ -320,5 +320,58 @@ fn scheduled_messages_are_sent_once_and_not_early_whatever_the_clock_says() {
     expected.push("last".to_owned());
     crate::support::wait_until("it is sent", || texts(&server).len() >= expected.len());
     assert_eq!(texts(&server), expected);
-    assert_eq!(server.query("select body from scheduled"), ["far"]);
+    // The row of a message goes after the message is there.
+    crate::support::wait_until("only the far one is left", || {
+        server.query("select body from scheduled") == ["far"]
+    });
+    assert_eq!(texts(&server), expected);
+}
+
+/// A missing report is told of once, and not before its deadline, however the clock is set meanwhile.
+/// A start takes the new clock.
+#[test]
+fn missing_reports_are_told_of_once_and_not_early_whatever_the_clock_says() {
+    const DAY_SECONDS: i64 = DAY / 1_000;
+    let Some(clock) = Clock::new() else { return };
+    let server = start(&clock, &[]);
+    let mut wire = server.connect();
+    let paff = wire.log_in("paff");
+    let expect = |wire: &mut Wire, token: &str, name: &str, every: i64| {
+        let fields = json!({"name": name, "every": every, "tell": "neko"});
+        wire.done(format!("expect {token} {fields}"));
+    };
+    let told = |server: &Server| -> Vec<String> {
+        let bodies = server.query("select body from messages order by id");
+        bodies.iter().map(|body| body.split(": ").next().unwrap().to_owned()).collect()
+    };
+    let mut expected = Vec::new();
+    let is_told = |server: &Server, expected: &[String]| {
+        crate::support::wait_until(&format!("{expected:?}"), || {
+            told(server).len() >= expected.len()
+        });
+        assert_eq!(told(server), expected);
+    };
+    expect(&mut wire, &paff, "nightly", DAY_SECONDS / 2);
+    for (step, ahead) in [1, -1, 0].into_iter().enumerate() {
+        clock.set(ahead * DAY_SECONDS);
+        expect(&mut wire, &paff, &format!("soon-{step}"), 1);
+        expected.push(format!("soon-{step} is late"));
+        is_told(&server, &expected);
+    }
+    // By the clock of this start, the report was due twelve hours ago.
+    let server = start_again(server, &clock, DAY_SECONDS, stop);
+    expected.push("nightly is late".to_owned());
+    is_told(&server, &expected);
+    let mut wire = server.connect();
+    wire.done(format!("report {paff} {}", json!({"name": "nightly"})));
+    expected.push("nightly is back".to_owned());
+    is_told(&server, &expected);
+    // The clock is set back while no server runs: that makes no report late.
+    let server = start_again(server, &clock, -DAY_SECONDS, stop);
+    let mut wire = server.connect();
+    // The session of before was used in the future.
+    let paff = wire.log_in("paff");
+    expect(&mut wire, &paff, "last", 1);
+    expected.push("last is late".to_owned());
+    is_told(&server, &expected);
 }

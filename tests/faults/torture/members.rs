@@ -1,14 +1,14 @@
 //! A room while the server is killed: a guest joins and leaves, and a reader marks it as read.
 
 use std::collections::BTreeSet;
-use std::io::Write as _;
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 
 use rusqlite::Connection;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::requests::Requests;
 use crate::load::Client;
-use crate::support::{PATIENCE, Wire};
+use crate::support::Wire;
 
 /// The room. Its owner posts; the clients of the load post there, too.
 pub const ROOM: &str = "#build";
@@ -50,10 +50,7 @@ impl Members {
         counts: &impl Fn() -> bool,
     ) {
         poster.unanswered.splice(0..0, poster.unheard.drain(..));
-        let Ok(stream) = TcpStream::connect(address) else { return };
-        stream.set_nodelay(true).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let mut server = Requests { wire: Wire::over(stream), counts };
+        let Some(mut server) = Requests::to(address, counts) else { return };
         // The outcome of the last change before the end is unknown.
         let left = server.ask(&self.leave());
         if left.is_none_or(|left| left["status"] != "OK" && left["code"] != "not_allowed") {
@@ -136,40 +133,6 @@ impl Members {
                 return read;
             }
         }
-    }
-}
-
-/// Requests of which each waits for its answer. An answer after the end does not count.
-struct Requests<'a, C> {
-    wire: Wire,
-    counts: &'a C,
-}
-
-impl<C: Fn() -> bool> Requests<'_, C> {
-    fn ask(&mut self, line: &str) -> Option<Value> {
-        self.wire.stream().write_all(format!("{line}\r\n").as_bytes()).ok()?;
-        serde_json::from_slice(&self.wire.try_reply_bytes()?).unwrap()
-    }
-
-    fn done(&mut self, line: &str) -> Option<Value> {
-        let reply = self.ask(line).filter(|reply| reply["status"] == "OK")?;
-        (self.counts)().then_some(reply)
-    }
-
-    /// Posts the oldest unanswered message. Returns its id.
-    fn post(&mut self, poster: &mut Client, owner: &str, message: usize) -> Option<i64> {
-        let reply = self.ask(&poster.post(owner, message))?;
-        if reply["status"] != "OK" {
-            return None;
-        }
-        assert_eq!(poster.unanswered.remove(0), message);
-        if !(self.counts)() {
-            poster.unheard.push(message);
-            return None;
-        }
-        let id = reply["sent"][0]["id"].as_i64().unwrap();
-        poster.acknowledge(message, id);
-        Some(id)
     }
 }
 
