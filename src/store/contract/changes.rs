@@ -522,6 +522,10 @@ pub(super) fn changes_are_told_to_those_who_read_the_message(open: Open) {
     assert_eq!(shown(&engine.told(NEKO, second).changes), [(deletion, after, None)]);
     // Deleted is deleted, also for a former member.
     assert_eq!((raw(ROBO).messages, raw(ROBO).changes), (vec![], vec![]));
+    // Whoever is back is told what became of what they have seen.
+    join(ROBO);
+    assert_eq!(shown(&engine.told(ROBO, second).changes), [(deletion, after, None)]);
+    assert_eq!(shown(&raw(ROBO).changes), [(deletion, after, None)]);
 }
 
 /// A stream reads messages from memory, and changes from the database.

@@ -215,9 +215,11 @@ impl ChangeRange {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) struct ChangedPart {
     pub(in crate::store) mailbox: MailboxId,
-    /// Messages after this id, up to and including the next, and their changes up to that one.
+    /// Messages after this id, up to and including the next.
     pub(in crate::store) after: MessageId,
     pub(in crate::store) upto: MessageId,
+    /// Their changes up to and including this id.
+    pub(in crate::store) changes_upto: MessageId,
     /// Only messages of this user.
     pub(in crate::store) sender: Option<UserId>,
     /// No messages of this user.
@@ -227,7 +229,7 @@ pub(in crate::store) struct ChangedPart {
 impl ChangedPart {
     fn whole(mailbox: MailboxId) -> Self {
         let (after, upto) = (MessageId::ZERO, MessageId(i64::MAX));
-        Self { mailbox, after, upto, sender: None, not_sender: None }
+        Self { mailbox, after, upto, changes_upto: upto, sender: None, not_sender: None }
     }
 
     /// The reader's own mailbox.
@@ -243,7 +245,8 @@ impl ChangedPart {
         if reader == with { vec![incoming] } else { vec![incoming, outgoing] }
     }
 
-    /// Parts of rooms. A reader's own messages are not incoming.
+    /// Parts of rooms. A reader's own messages are not incoming. Whoever is back in a room is told what
+    /// has changed meanwhile; whoever has left it is told nothing more.
     pub(in crate::store) fn of_rooms(
         reader: UserId,
         wanted: Wanted,
@@ -251,7 +254,8 @@ impl ChangedPart {
     ) -> impl Iterator<Item = Self> {
         let not_sender = (wanted != Wanted::All).then_some(reader);
         parts.iter().flat_map(move |part| {
-            let whole = Self { not_sender, ..Self::whole(part.room.into()) };
+            let left = part.ranges.last().map_or(MessageId::ZERO, |&(_, upto)| upto);
+            let whole = Self { not_sender, changes_upto: left, ..Self::whole(part.room.into()) };
             part.ranges.iter().map(move |&(after, upto)| Self { after, upto, ..whole })
         })
     }

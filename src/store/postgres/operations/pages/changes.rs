@@ -49,6 +49,7 @@ fn read(session: &mut Session, range: ChangeRange, parts: &[ChangedPart]) -> Res
             &each(|part| part.mailbox.0),
             &each(|part| part.after.0),
             &each(|part| part.upto.0),
+            &each(|part| part.changes_upto.0),
             &each(sender),
             &each(not_sender),
             &range.after.0,
@@ -111,25 +112,26 @@ pub(super) fn unfold(session: &mut Session, page: &mut Page) -> Result<()> {
     Ok(())
 }
 
-/// Reads with these parameters: of each part its mailbox, the interval of its messages, their sender,
-/// and who is not; the interval of the changes; whether only the newest change of each message counts;
-/// the number of rows.
+/// Reads with these parameters: of each part its mailbox, the interval of its messages, the last of
+/// their changes, their sender, and who is not; the interval of the changes; whether only the newest
+/// change of each message counts; the number of rows.
 macro_rules! changes_sql {
     ($order:literal) => {
         concat!(
             "SELECT c.id, c.changed_at, u.name, c.message_id, c.body, coalesce(r.name, x.name)
-               FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
-                    AS p (mailbox_id, after_id, upto_id, sender_id, not_sender_id)
+               FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[],
+                           $6::bigint[])
+                    AS p (mailbox_id, after_id, upto_id, changes_upto, sender_id, not_sender_id)
                JOIN chat.message_changes c ON c.mailbox_id = p.mailbox_id
-                AND c.id > $6 AND c.id <= least($7, p.upto_id)
+                AND c.id > $7 AND c.id <= least($8, p.changes_upto)
                 AND c.message_id > p.after_id AND c.message_id <= p.upto_id
                JOIN chat.messages m ON m.mailbox_id = c.mailbox_id AND m.id = c.message_id
                 AND p.sender_id IN (0, m.sender_id) AND p.not_sender_id <> m.sender_id
                LEFT JOIN chat.users u ON u.id = c.user_id
                LEFT JOIN chat.users r ON r.id = c.mailbox_id
                LEFT JOIN chat.rooms x ON x.id = -c.mailbox_id
-              WHERE CASE WHEN $8
-                         THEN c.message_id <= $6
+              WHERE CASE WHEN $9
+                         THEN c.message_id <= $7
                               AND c.id = (SELECT max(n.id) FROM chat.message_changes n
                                            WHERE n.message_id = c.message_id)
                          ELSE c.body IS NULL
@@ -138,7 +140,7 @@ macro_rules! changes_sql {
                          END
               ORDER BY c.id ",
             $order,
-            " LIMIT $9"
+            " LIMIT $10"
         )
     };
 }

@@ -54,7 +54,7 @@ fn read(
     let mut rows = statement.query(params![
         part.mailbox.0,
         range.after.0,
-        range.upto.0.min(part.upto.0),
+        range.upto.0.min(part.changes_upto.0),
         part.after.0,
         if range.told { part.upto.0.min(range.after.0) } else { part.upto.0 },
         number(part.sender),
