@@ -14,8 +14,17 @@
  * @property {string[]} [tags]
  * @property {string} [click]
  * @property {number} [reply_to]
+ * @property {string} [edited] When its text was changed last.
  * @property {[from: number, to: number][]} [matches] Where a search found its words,
  * @property {[from: number, to: number][]} [title_matches] also in the title.
+ */
+
+/**
+ * An edit of a message, or its deletion.
+ * @typedef {object} Change
+ * @property {number} id The message.
+ * @property {string} at
+ * @property {string} [body] Its new text. A deletion has none.
  */
 
 /**

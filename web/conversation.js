@@ -2,14 +2,15 @@
 // the mark of how far it was read.
 
 import { call, conversationOf } from "./api.js";
-import { button, fill, isolated, make } from "./dom.js";
+import { button, dialog, fill, isolated, make } from "./dom.js";
 import { messageElement } from "./message.js";
-import { textNodes } from "./text.js";
+import { oneLine, textNodes } from "./text.js";
 import { clock, day, dayKey } from "./time.js";
 import { WriteBox } from "./write-box.js";
 import { explain, explainRefusal, say } from "./words.js";
 
 /** @typedef {import("./api.js").Message} Message */
+/** @typedef {import("./api.js").Change} Change */
 /** @typedef {import("./inbox.js").Inbox} Inbox */
 /** @typedef {import("./outbox.js").Outbox} Outbox */
 
@@ -29,6 +30,7 @@ export class ConversationView {
   #hasNewer = false;
   #isLoading = false;
   /** @type {Message[]} What arrived while a page was loaded, which may not have it. */ #early = [];
+  /** @type {Change[]} The same of edits and deletions. */ #earlyChanges = [];
   #isEnded = false;
   /** Counts the pages that were opened. */ #run = 0;
   #log = make("div", { class: "log", role: "log", "aria-live": "off", tabindex: 0 });
@@ -59,7 +61,10 @@ export class ConversationView {
     this.#name = name;
     this.#inbox = inbox;
     this.#outbox = outbox;
-    this.#box = new WriteBox(inbox.me, name, (text, replyTo) => this.#send(text, replyTo));
+    this.#box = new WriteBox(inbox.me, name, {
+      send: (text, replyTo) => this.#send(text, replyTo),
+      edit: (id, body) => this.#edit(id, body),
+    });
     const conversation = inbox.conversations.get(name);
     const title =
       conversation?.title ?? inbox.users.find(({ user }) => user === name)?.display_name;
@@ -90,6 +95,11 @@ export class ConversationView {
     inbox.addEventListener(
       "message",
       (event) => this.#arrived(/** @type {CustomEvent<Message>} */ (event).detail),
+      { signal },
+    );
+    inbox.addEventListener(
+      "change",
+      (event) => this.#changed(/** @type {CustomEvent<Change>} */ (event).detail),
       { signal },
     );
     inbox.addEventListener("back", () => void (this.#hasNewer || this.#more("newer")), { signal });
@@ -152,9 +162,11 @@ export class ConversationView {
   #loaded() {
     this.#isLoading = false;
     this.#log.removeAttribute("aria-busy");
-    const early = this.#early;
+    const [early, changes] = [this.#early, this.#earlyChanges];
     this.#early = [];
+    this.#earlyChanges = [];
     for (const message of early) this.#arrived(message);
+    for (const change of changes) this.#changed(change);
   }
 
   /** @param {unknown} error */
@@ -197,22 +209,7 @@ export class ConversationView {
    */
   #nodesOf(message, previous) {
     const isNewDay = !previous || dayKey(previous.at) !== dayKey(message.at);
-    const follows =
-      !isNewDay &&
-      previous.from === message.from &&
-      !message.reply_to &&
-      !message.title &&
-      !message.priority &&
-      !previous.priority &&
-      Date.parse(message.at) - Date.parse(previous.at) < TOGETHER;
-    const element = messageElement(message, this.#inbox.me, follows, {
-      reply: (answered) => this.#box.replyTo(answered),
-      answer: (question, text) => void this.#send(text, question.id),
-      jump: (id) => void this.#jump(id),
-      find: (id) => this.#messages.find((one) => one.id === id),
-      hasAnswered: (id) => this.#hasAnswered(id),
-    });
-    this.#sight.observe(element);
+    const element = this.#elementOf(message, previous);
     const isNew =
       message.id > this.#newAfter &&
       message.from !== this.#inbox.me &&
@@ -224,6 +221,34 @@ export class ConversationView {
       nodes.push(make("h2", { class: "new" }, say("page_new_messages")));
     }
     return [...nodes, element];
+  }
+
+  /**
+   * @param {Message} message
+   * @param {Message | undefined} previous
+   */
+  #elementOf(message, previous) {
+    const follows =
+      previous !== undefined &&
+      dayKey(previous.at) === dayKey(message.at) &&
+      previous.from === message.from &&
+      !message.reply_to &&
+      !message.title &&
+      !message.priority &&
+      !previous.priority &&
+      Date.parse(message.at) - Date.parse(previous.at) < TOGETHER;
+    const element = messageElement(message, this.#inbox.me, follows, {
+      reply: (answered) => this.#box.replyTo(answered),
+      edit: (edited) => this.#box.edit(edited),
+      remove: (removed) => this.#askToRemove(removed),
+      mayRemove: (removed) => this.#mayRemove(removed),
+      answer: (question, text) => void this.#send(text, question.id),
+      jump: (id) => void this.#jump(id),
+      find: (id) => this.#messages.find((one) => one.id === id),
+      hasAnswered: (id) => this.#hasAnswered(id),
+    });
+    this.#sight.observe(element);
+    return element;
   }
 
   /**
@@ -276,6 +301,111 @@ export class ConversationView {
     this.#messages.splice(at, 0, message);
     this.#render();
     this.#log.scrollTop = isAtEnd ? this.#log.scrollHeight : top;
+  }
+
+  /**
+   * A message was edited or deleted.
+   * @param {Change} change
+   */
+  #changed(change) {
+    if (this.#isLoading) {
+      this.#earlyChanges.push(change);
+      return;
+    }
+    const { id, at, body } = change;
+    const place = this.#messages.findIndex((one) => one.id === id);
+    const message = this.#messages[place];
+    // A page that was loaded meanwhile may have a later text.
+    if (!message || (body !== undefined && message.edited && message.edited > at)) return;
+    const { scrollTop: top, scrollHeight: height } = this.#log;
+    const isAtEnd = this.#isAtEnd();
+    const isAbove = (this.#find(id)?.offsetTop ?? 0) < top;
+    if (body === undefined) this.#remove(place);
+    else {
+      this.#messages[place] = { ...message, body, edited: at };
+      this.#redraw(place);
+    }
+    for (const [answer, { reply_to }] of this.#messages.entries()) {
+      if (reply_to === id) this.#redraw(answer);
+    }
+    // What is seen stays where it is.
+    if (isAtEnd) this.#log.scrollTop = this.#log.scrollHeight;
+    else this.#log.scrollTop = isAbove ? top + this.#log.scrollHeight - height : top;
+  }
+
+  /** @param {number} place Which of the messages was deleted. */
+  #remove(place) {
+    const [{ id }] = this.#messages.splice(place, 1);
+    this.#forget(id);
+    this.#box.isGone(id);
+    if (this.#messages.length === 0) {
+      void this.open();
+      return;
+    }
+    this.#redraw(place);
+    this.#tidyDays();
+  }
+
+  /** @param {number} place Which of the messages is drawn anew. */
+  #redraw(place) {
+    const message = this.#messages[place];
+    const old = message && this.#find(message.id);
+    if (!old) return;
+    const hadFocus = old.contains(document.activeElement);
+    this.#sight.unobserve(old);
+    const element = this.#elementOf(message, this.#messages[place - 1]);
+    old.replaceWith(element);
+    if (hadFocus) element.focus({ preventScroll: true });
+  }
+
+  /** @param {number} id A message that is no longer in the page. */
+  #forget(id) {
+    const element = this.#find(id);
+    this.#inSight.delete(id);
+    if (element) this.#sight.unobserve(element);
+    element?.remove();
+  }
+
+  /** @param {Message} message */
+  #mayRemove({ from, room }) {
+    const role = room && this.#inbox.conversations.get(room)?.room?.role;
+    return from === this.#inbox.me || role === "owner" || role === "moderator";
+  }
+
+  /** @param {Message} message */
+  #askToRemove({ id, from, body, title }) {
+    const problem = make("p", { class: "problem", role: "alert" });
+    const remove = async () => {
+      try {
+        this.#inbox.amend(await call("delete", { id }));
+        shown.close();
+        this.#box.focus();
+      } catch (error) {
+        fill(problem, explain(error));
+      }
+    };
+    const shown = dialog(
+      say("page_delete_message"),
+      say("page_close"),
+      make("p", {}, isolated(from), ": ", make("bdi", {}, ...oneLine(title || body))),
+      make("p", {}, say("page_delete_for_all")),
+      problem,
+      make(
+        "p",
+        { class: "line" },
+        button(say("page_delete"), () => void remove(), { class: "main" }),
+        button(say("page_keep"), () => shown.close()),
+      ),
+    );
+  }
+
+  /**
+   * @param {number} id
+   * @param {string} body
+   */
+  async #edit(id, body) {
+    const { at } = await call("edit", { id, body });
+    this.#inbox.amend({ id, at, body });
   }
 
   /** @param {number} id A question: it takes one answer. */
@@ -373,19 +503,15 @@ export class ConversationView {
       which === "oldest" ? this.#messages.splice(0, count) : this.#messages.splice(-count);
     if (which === "oldest") this.#hasOlder = true;
     else this.#hasNewer = true;
-    for (const { id } of gone) {
-      const element = this.#find(id);
-      this.#inSight.delete(id);
-      if (element) this.#sight.unobserve(element);
-      element?.remove();
-    }
+    for (const { id } of gone) this.#forget(id);
     this.#tidyDays();
     return true;
   }
 
   /** Every day has one line, and no line is without its day. */
   #tidyDays() {
-    for (const line of this.#log.querySelectorAll(".day")) {
+    // The line of what is new stands behind that of its day, and goes before it.
+    for (const line of [...this.#log.querySelectorAll(".day, .new")].reverse()) {
       const next = line.nextElementSibling;
       if (!next || next.classList.contains("day")) line.remove();
     }
@@ -486,10 +612,13 @@ export class ConversationView {
       next?.focus();
     } else if (event.key === "End") {
       void this.#toEnd();
-    } else if (event.key === "r" && at >= 0) {
+    } else if (["r", "e", "Delete"].includes(event.key) && at >= 0) {
       const id = Number(messages[at].dataset.id);
       const message = this.#messages.find((one) => one.id === id);
-      if (message) this.#box.replyTo(message);
+      if (!message) return;
+      if (event.key === "r") this.#box.replyTo(message);
+      else if (event.key === "Delete") this.#mayRemove(message) && this.#askToRemove(message);
+      else if (message.from === this.#inbox.me) this.#box.edit(message);
     } else if (event.key === "Escape") {
       this.#box.focus();
     } else return;

@@ -5,6 +5,7 @@ import { call, conversationOf, everyPage, isFinal, Refusal } from "./api.js";
 import { hasMention } from "./text.js";
 
 /** @typedef {import("./api.js").Message} Message */
+/** @typedef {import("./api.js").Change} Change */
 /** @typedef {import("./api.js").Room} Room */
 
 /**
@@ -39,6 +40,8 @@ const COUNTS_MAX = 3;
 const MARK_WAIT = 400;
 /** How long marks wait that could not be sent. */
 const MARK_RETRY_WAIT = 5_000;
+/** How long changes are gathered before the server counts anew. */
+const COUNT_WAIT = 200;
 
 /**
  * A conversation without messages.
@@ -52,8 +55,9 @@ export function newConversation(name, title) {
 }
 
 /**
- * Tells of `list` (the conversations have changed), and of `message` with a message that arrived, and of
- * `back`: the stream was away, and what was sent or read elsewhere meanwhile has to be asked for.
+ * Tells of `list` (the conversations have changed), of `message` with a message that arrived, of `change`
+ * with an edit or a deletion, and of `back`: the stream was away, and what was sent or read elsewhere
+ * meanwhile has to be asked for.
  */
 export class Inbox extends EventTarget {
   /** @type {string} */ me;
@@ -62,8 +66,11 @@ export class Inbox extends EventTarget {
   /** Every message up to here was there when the page began: the stream begins after it. */
   place = 0;
   /** @type {Set<number>} Later messages that are known. */ #known = new Set();
+  /** @type {Set<number>} Messages that were deleted. An answer from before may still have them. */
+  #gone = new Set();
   /** @type {Map<string, number>} Marks that are not yet sent. */ #marks = new Map();
   /** @type {number | undefined} */ #markTimer;
+  /** @type {number | undefined} */ #countTimer;
   #isEnded = false;
 
   /** @param {string} me */
@@ -112,6 +119,7 @@ export class Inbox extends EventTarget {
    * @returns {boolean} Whether its numbers are still right.
    */
   #listedIs({ with: user, room, last, unread, mentions, upto }) {
+    if (this.#gone.has(last.id)) return false;
     const conversation = this.#at(/** @type {string} */ (room ?? user));
     this.#placeMessage(last);
     // A message has come since the server counted.
@@ -205,7 +213,7 @@ export class Inbox extends EventTarget {
    * @param {number} id
    */
   #isNew(id) {
-    return id > this.place && !this.#known.has(id);
+    return id > this.place && !this.#known.has(id) && !this.#gone.has(id);
   }
 
   /**
@@ -229,6 +237,61 @@ export class Inbox extends EventTarget {
     if (!this.#isNew(id)) return;
     const { messages } = await call("fetch", { with: to, after: id - 1, limit: 1 });
     for (const message of messages) this.take(message);
+  }
+
+  /**
+   * A message was edited or deleted: by somebody else, or by this page.
+   * @param {Change} change
+   */
+  amend(change) {
+    const { id, at, body } = change;
+    if (body === undefined) this.#gone.add(id);
+    for (const conversation of this.conversations.values()) {
+      if (conversation.newest?.id !== id) continue;
+      if (body === undefined) void this.#findNewest(conversation).catch(() => {});
+      else conversation.newest = { ...conversation.newest, body, edited: at };
+    }
+    this.dispatchEvent(new CustomEvent("change", { detail: change }));
+    this.#tell();
+    // It may have been unread, and an edit may mention the reader or no longer.
+    if (this.unread > 0) this.#countTimer ??= window.setTimeout(() => this.#countSoon(), COUNT_WAIT);
+  }
+
+  #countSoon() {
+    this.#countTimer = undefined;
+    void this.#countAgain().catch(() => {});
+  }
+
+  /**
+   * @param {Conversation} conversation Its newest message was deleted.
+   * @returns {Promise<void>}
+   */
+  async #findNewest(conversation) {
+    const { name, newest } = conversation;
+    // The server's count is of what is left.
+    conversation.counted = 0;
+    const { messages } = await call("fetch", { with: name, limit: 1 });
+    // Another one has come meanwhile.
+    if (conversation.newest !== newest) return;
+    const last = messages.at(-1) ?? null;
+    if (last && this.#gone.has(last.id)) return this.#findNewest(conversation);
+    conversation.newest = last;
+    if (!conversation.newest) {
+      Object.assign(conversation, { unread: 0, mentions: 0 });
+      if (!conversation.room) this.conversations.delete(name);
+    }
+    this.#tell();
+  }
+
+  /**
+   * A message of the reader was edited or deleted on another connection.
+   * @param {number} id
+   * @param {string} to
+   */
+  async changedElsewhere(id, to) {
+    const { messages } = await call("fetch", { with: to, after: id - 1, limit: 1 });
+    const { body, edited } = messages.find((/** @type {Message} */ one) => one.id === id) ?? {};
+    this.amend({ id, at: edited ?? new Date().toISOString(), body });
   }
 
   /**
@@ -286,6 +349,7 @@ export class Inbox extends EventTarget {
   end() {
     this.#isEnded = true;
     window.clearTimeout(this.#markTimer);
+    window.clearTimeout(this.#countTimer);
   }
 
   /**

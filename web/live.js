@@ -97,6 +97,13 @@ export class Live {
       case "sent":
         void this.#inbox.sentElsewhere(event.id, event.to).catch(() => {});
         break;
+      case "edited":
+      case "deleted":
+        this.#inbox.amend(event);
+        break;
+      case "changed":
+        void this.#inbox.changedElsewhere(event.id, event.to).catch(() => {});
+        break;
       case "read":
         void this.#inbox.readElsewhere(event.with ?? event.room, event.upto).catch(() => {});
         break;

@@ -14,6 +14,9 @@ const CHOICE = "choice:";
 /**
  * @typedef {object} Acts
  * @property {(message: Message) => void} reply The reader wants to answer it.
+ * @property {(message: Message) => void} edit The reader wants to change its text,
+ * @property {(message: Message) => void} remove or to delete it.
+ * @property {(message: Message) => boolean} mayRemove Whether the reader may do that.
  * @property {(message: Message, text: string) => void} answer The reader has chosen an answer.
  * @property {(id: number) => void} jump The reader wants to see another message.
  * @property {(id: number) => Message | undefined} find A message that the page has.
@@ -27,7 +30,7 @@ const CHOICE = "choice:";
  * @param {Acts} acts
  */
 export function messageElement(message, me, follows, acts) {
-  const { id, at, from, body, title, click, tags = [], priority = 3 } = message;
+  const { id, at, from, body, title, click, tags = [], priority = 3, edited } = message;
   const mine = from === me;
   const choices = tags
     .filter((tag) => tag.startsWith(CHOICE))
@@ -42,6 +45,8 @@ export function messageElement(message, me, follows, acts) {
   ]
     .filter(Boolean)
     .join(" ");
+  const act = (/** @type {string} */ label, /** @type {(message: Message) => void} */ done) =>
+    button(say(label), () => done(message), { class: "plain", tabindex: -1 });
   return make(
     "article",
     { class: classes, tabindex: -1, "data-id": id, "aria-labelledby": `by-${id}` },
@@ -56,6 +61,7 @@ export function messageElement(message, me, follows, acts) {
     replyLine(message, acts),
     title && make("p", { class: "title", dir: "auto" }, ...textNodes(title, me)),
     make("p", { class: "text", dir: "auto" }, ...textNodes(body, me)),
+    edited && make("small", { class: "edited", title: full(edited) }, say("page_edited")),
     click && make("p", { class: "click" }, link(click)),
     shown.length > 0 &&
       make(
@@ -78,7 +84,9 @@ export function messageElement(message, me, follows, acts) {
     make(
       "span",
       { class: "acts" },
-      button(say("page_reply"), () => acts.reply(message), { class: "plain", tabindex: -1 }),
+      act("page_reply", acts.reply),
+      mine && act("page_edit", acts.edit),
+      acts.mayRemove(message) && act("page_delete", acts.remove),
     ),
   );
 }

@@ -152,6 +152,8 @@ function keys() {
     ["Shift Enter", "page_key_break"],
     ["↑ ↓", "page_key_move"],
     ["R", "page_key_reply"],
+    ["E", "page_key_edit"],
+    ["Delete", "page_key_delete"],
     ["End", "page_key_end"],
     ["Esc", "page_key_box"],
     ["/", "page_key_find"],

@@ -3,7 +3,7 @@
 
 import { button, fill, isolated, make } from "./dom.js";
 import { oneLine } from "./text.js";
-import { say } from "./words.js";
+import { explain, say } from "./words.js";
 
 /** @typedef {import("./api.js").Message} Message */
 
@@ -38,17 +38,20 @@ export class WriteBox {
     ),
   );
   /** @type {number | undefined} */ #replyTo;
+  /** @type {number | undefined} The message that gets another text. */ #edited;
   #draft;
-  #send;
+  #acts;
 
   /**
    * @param {string} me
    * @param {string} name The conversation.
-   * @param {(text: string, replyTo?: number) => Promise<void>} send
+   * @param {object} acts
+   * @param {(text: string, replyTo?: number) => Promise<void>} acts.send
+   * @param {(id: number, text: string) => Promise<void>} acts.edit
    */
-  constructor(me, name, send) {
+  constructor(me, name, acts) {
     this.#draft = `draft of ${me} to ${name}`;
-    this.#send = send;
+    this.#acts = acts;
     this.#input.value = localStorage.getItem(this.#draft) ?? "";
     this.#input.addEventListener("keydown", (event) => this.#key(event));
     this.#input.addEventListener("input", () => {
@@ -64,6 +67,8 @@ export class WriteBox {
   }
 
   keepDraft() {
+    // What was begun before an edit stays.
+    if (this.#edited) return;
     const text = this.#input.value;
     if (text) localStorage.setItem(this.#draft, text);
     else localStorage.removeItem(this.#draft);
@@ -71,23 +76,57 @@ export class WriteBox {
 
   /** @param {Message} message The next message answers it. */
   replyTo(message) {
+    this.#forget();
     this.#replyTo = message.id;
+    this.#about(["↩ ", isolated(message.from), ": "], message, "page_no_reply");
+  }
+
+  /** @param {Message} message The box has its text, to change it. */
+  edit(message) {
+    this.#forget();
+    this.keepDraft();
+    this.#edited = message.id;
+    this.#input.value = message.body;
+    this.#about([`${say("page_edit")}: `], message, "page_no_edit");
+    this.#grow();
+  }
+
+  /** @param {number} id This message was deleted: it is not answered. */
+  isGone(id) {
+    if (this.#replyTo === id) this.#forget();
+  }
+
+  /**
+   * Shows what the text is about, and a way to end that.
+   * @param {(Node | string)[]} begin
+   * @param {Message} message
+   * @param {string} end
+   */
+  #about(begin, message, end) {
     fill(
       this.#answered,
-      "↩ ",
-      isolated(message.from),
-      ": ",
+      ...begin,
       make("bdi", {}, ...oneLine(message.body)),
       " ",
-      button("✕", () => this.#forget(), { class: "plain", "aria-label": say("page_no_reply") }),
+      button("✕", () => this.#end(), { class: "plain", "aria-label": say(end) }),
     );
     this.#answered.hidden = false;
     this.#input.focus();
   }
 
   #forget() {
+    if (this.#edited) {
+      this.#edited = undefined;
+      this.#input.value = localStorage.getItem(this.#draft) ?? "";
+      fill(this.#problem);
+      this.#grow();
+    }
     this.#replyTo = undefined;
     this.#answered.hidden = true;
+  }
+
+  #end() {
+    this.#forget();
     this.#input.focus();
   }
 
@@ -98,9 +137,9 @@ export class WriteBox {
     if (event.key === "Enter" && !event.shiftKey) {
       event.preventDefault();
       this.#submit();
-    } else if (event.key === "Escape" && this.#replyTo) {
+    } else if (event.key === "Escape" && (this.#replyTo || this.#edited)) {
       event.preventDefault();
-      this.#forget();
+      this.#end();
     }
   }
 
@@ -111,11 +150,29 @@ export class WriteBox {
       fill(this.#problem, say("page_too_long"));
       return;
     }
-    void this.#send(text, this.#replyTo).catch(() => this.#takeBack(text));
+    if (this.#edited) {
+      void this.#change(this.#edited, text);
+      return;
+    }
+    void this.#acts.send(text, this.#replyTo).catch(() => this.#takeBack(text));
     this.#input.value = "";
     this.keepDraft();
-    this.#forget();
+    this.#end();
     this.#grow();
+  }
+
+  /**
+   * @param {number} id
+   * @param {string} text
+   */
+  async #change(id, text) {
+    try {
+      await this.#acts.edit(id, text);
+      // Another edit may have begun meanwhile.
+      if (this.#edited === id && this.#input.value === text) this.#end();
+    } catch (error) {
+      if (this.#edited === id) fill(this.#problem, explain(error));
+    }
   }
 
   /** @param {string} text The browser had no room for it. */

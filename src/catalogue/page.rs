@@ -77,6 +77,16 @@ texts! {
     page_tags { en: "Tags", id: "Label" }
     page_reply { en: "Reply", id: "Balas" }
     page_no_reply { en: "Do not reply to it", id: "Jangan balas pesan itu" }
+    page_edit { en: "Edit", id: "Ubah" }
+    page_no_edit { en: "Do not edit it", id: "Jangan ubah pesan itu" }
+    page_edited { en: "edited", id: "diubah" }
+    page_delete { en: "Delete", id: "Hapus" }
+    page_delete_message { en: "Delete the message", id: "Hapus pesan" }
+    page_delete_for_all {
+        en: "Nobody will find it any more.",
+        id: "Tidak akan ada yang menemukannya lagi.",
+    }
+    page_keep { en: "Keep", id: "Jangan hapus" }
     page_answers_earlier { en: "answers an earlier message", id: "menjawab pesan sebelumnya" }
     page_priority_1 { en: "lowest priority", id: "prioritas terendah" }
     page_priority_2 { en: "low priority", id: "prioritas rendah" }
@@ -235,6 +245,8 @@ texts! {
         id: "pindah antara pesan atau percakapan",
     }
     page_key_reply { en: "reply to the message", id: "balas pesan itu" }
+    page_key_edit { en: "edit a message of yours", id: "ubah pesan Anda" }
+    page_key_delete { en: "delete the message", id: "hapus pesan itu" }
     page_key_end { en: "go to the newest message", id: "ke pesan terbaru" }
     page_key_box { en: "back to the box", id: "kembali ke kotak tulis" }
     page_key_find { en: "find a conversation", id: "cari percakapan" }

@@ -295,8 +295,15 @@ impl Stream {
             Ok(Event::Receipt { id }) => Ok(Received::Event(StreamEvent::Receipt(id))),
             Ok(Event::Read(read)) => Ok(Received::Event(StreamEvent::Read(read))),
             Ok(Event::CaughtUp { upto }) => Ok(Received::Event(StreamEvent::CaughtUp { upto })),
-            // The client ignores events that it does not know.
-            Ok(Event::Message(_) | Event::Edited(_) | Event::Deleted(_) | Event::Heartbeat)
+            // No command shows what became of the user's own messages. The client ignores events
+            // that it does not know.
+            Ok(
+                Event::Message(_)
+                | Event::Edited(_)
+                | Event::Deleted(_)
+                | Event::Changed { .. }
+                | Event::Heartbeat,
+            )
             | Err(_) => Ok(Received::Answer),
         }
     }

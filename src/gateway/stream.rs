@@ -328,6 +328,7 @@ impl Pump {
             }
             StreamPage::Sent { id, to } => self.tell(&OwnEvent::Sent { id, to }).await,
             StreamPage::Read(upto) => self.tell(&OwnEvent::Read(upto)).await,
+            StreamPage::Changed { id, to } => self.tell(&OwnEvent::Changed { id, to }).await,
             StreamPage::Receipt(id) => self.tell(&OwnEvent::Receipt { id }).await,
             StreamPage::Later => {
                 tokio::time::sleep(BUSY_WAIT).await;

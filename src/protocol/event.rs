@@ -40,6 +40,13 @@ pub enum Event {
     Edited(Change),
     /// A message was deleted. The fields are those of [`Self::Edited`], without a text.
     Deleted(Change),
+    /// A message that the user of the stream has sent was edited or deleted. Only as it happens.
+    Changed {
+        /// The message.
+        id: MessageId,
+        /// Its recipient.
+        to: MailboxName,
+    },
     /// The server and the connection are alive.
     Heartbeat,
 }
@@ -173,6 +180,10 @@ mod tests {
             (
                 Event::Deleted(change(None)),
                 "{\"status\": \"OK\", \"event\": \"deleted\", \"change\": 9, \"id\": 7, \"at\": ",
+            ),
+            (
+                Event::Changed { id: MessageId(8), to: "#build".parse().unwrap() },
+                "{\"status\": \"OK\", \"event\": \"changed\", \"id\": 8, \"to\": \"#build\"}",
             ),
             (Event::Heartbeat, "{\"status\": \"OK\", \"event\": \"heartbeat\"}"),
         ] {

@@ -340,9 +340,11 @@ impl Connection {
                 let out = &mut self.outbox.bytes;
                 stream.push_events((&messages, changes, upto), more, now, out);
             }
-            StreamPage::Sent { .. } | StreamPage::Read(_) if is_behind => {}
+            StreamPage::Sent { .. } | StreamPage::Read(_) | StreamPage::Changed { .. }
+                if is_behind => {}
             StreamPage::Sent { id, to } => Stream::push_sent(id, to, &mut self.outbox.bytes),
             StreamPage::Read(read) => Stream::push_read(read, &mut self.outbox.bytes),
+            StreamPage::Changed { id, to } => Stream::push_changed(id, to, &mut self.outbox.bytes),
             StreamPage::Receipt(id) => Stream::push_receipt(id, &mut self.outbox.bytes),
             StreamPage::Later => stream.put_off(now),
             StreamPage::Over(refusal) => {

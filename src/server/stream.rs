@@ -107,6 +107,11 @@ impl Stream {
         Event::Read(read).encode(out);
     }
 
+    /// Appends the event that a message of the user was edited or deleted.
+    pub(super) fn push_changed(id: MessageId, to: MailboxName, out: &mut Vec<u8>) {
+        Event::Changed { id, to }.encode(out);
+    }
+
     /// Appends the event that somebody has read a message of the user.
     pub(super) fn push_receipt(id: MessageId, out: &mut Vec<u8>) {
         Event::Receipt { id }.encode(out);

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use super::hub::News;
 use super::messages::no_such_message;
 use super::sessions::LiveSession;
-use super::{Responder, Service, failure};
+use super::stream::StreamPage;
+use super::{Outcome, Responder, Service, failure};
+use crate::model::{MailboxName, MessageId, UserId};
 use crate::protocol::arguments::{Delete, Edit};
 use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::reply::{Changed, Reply};
@@ -45,15 +48,29 @@ impl Service {
     ) {
         let (id, service) = (change.id, Arc::clone(self));
         self.store.write(change, move |changed| match changed {
-            Ok(MessageChanged::Stored { change, at, mailbox, duplicate }) => {
+            Ok(MessageChanged::Stored { change, at, mailbox, duplicate, author }) => {
                 done(Ok(Changed { id, change, at, duplicate }));
-                if !duplicate {
+                if let Some((author, to)) = author {
                     service.hub.publish(mailbox);
+                    service.push_changed(author, id, &to);
                 }
             }
             Ok(refused) => done(Err(NotChanged::Message(refused))),
             Err(error) => done(Err(NotChanged::Store(error))),
         });
+    }
+}
+
+impl Service {
+    /// Tells the author's own streams, if they asked for that: a message that they have sent does not
+    /// come to them.
+    fn push_changed(&self, author: UserId, id: MessageId, to: &MailboxName) {
+        if self.hub.is_wanted(News::Changed) {
+            self.hub.push(author, News::Changed, |stream| {
+                let page = StreamPage::Changed { id, to: to.clone() };
+                stream.deliver(Outcome::Page(page));
+            });
+        }
     }
 }
 

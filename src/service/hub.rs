@@ -31,10 +31,12 @@ pub(super) enum News {
     Sent,
     /// What its user has read.
     Read,
+    /// Edits and deletions of what its user has sent.
+    Changed,
 }
 
 impl News {
-    const COUNT: usize = 2;
+    const COUNT: usize = 3;
 }
 
 type Watchers<A> = HashMap<MailboxId, Vec<Arc<Registration<A>>>>;
@@ -58,7 +60,7 @@ pub(super) struct Subscription<A> {
 
 impl<A> Default for Hub<A> {
     fn default() -> Self {
-        let (count, wanting) = (AtomicUsize::new(0), [AtomicUsize::new(0), AtomicUsize::new(0)]);
+        let (count, wanting) = (AtomicUsize::new(0), std::array::from_fn(|_| AtomicUsize::new(0)));
         Self { watchers: Mutex::new(HashMap::new()), count, wanting }
     }
 }
@@ -69,7 +71,7 @@ impl<A: Hint> Hub<A> {
         let registration = Arc::new(Registration {
             address,
             hinted: AtomicBool::new(false),
-            wants: [AtomicBool::new(false), AtomicBool::new(false)],
+            wants: std::array::from_fn(|_| AtomicBool::new(false)),
         });
         let user = MailboxId::from(user);
         self.lock().entry(user).or_default().push(Arc::clone(&registration));

@@ -53,6 +53,13 @@ pub enum StreamPage {
     },
     /// The user has read this. Dropped where the peer is behind.
     Read(ReadUpto),
+    /// A message that the user has sent was edited or deleted. Dropped where the peer is behind.
+    Changed {
+        /// The message.
+        id: MessageId,
+        /// Its recipient.
+        to: MailboxName,
+    },
     /// Somebody has read this message, which the user has sent.
     Receipt(MessageId),
     /// The store is busy: read again a little later.

@@ -63,7 +63,11 @@ impl Service {
             changes: if watch.changes { Changes::Told } else { Changes::Folded },
             _reading: watch.read.then(|| self.store.follow_reading(session.user)),
         };
-        let wants = [(watch.sent, News::Sent), (watch.read, News::Read)];
+        let wants = [
+            (watch.sent, News::Sent),
+            (watch.read, News::Read),
+            (watch.sent && watch.changes, News::Changed),
+        ];
         wants.into_iter().filter(|(wants, _)| *wants).for_each(|(_, news)| {
             watcher.subscription.want(news);
         });

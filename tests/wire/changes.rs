@@ -106,6 +106,47 @@ fn stream_tells_of_changes_if_requested_and_resumes_without_gap_or_repeat() {
 }
 
 #[test]
+fn author_is_told_on_other_connections_what_was_changed() {
+    let server = Server::start();
+    let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
+    let mut wire = server.connect();
+    wire.done(format!(r##"room_create {paff} {{"room": "#ops"}}"##));
+    wire.done(format!(r##"room_join {neko} {{"room": "#ops"}}"##));
+    let watch = |token: &str, fields: Value| {
+        let mut stream = server.connect();
+        stream.done(format!("watch {token} {fields}"));
+        stream
+    };
+    // A stream that was begun is told of everything from then on.
+    let mut told = watch(&paff, json!({"from": "new", "sent": true, "changes": true}));
+    let mut plain = watch(&paff, json!({"from": "new", "sent": true}));
+    let mut of_neko = watch(&neko, json!({"from": "new", "sent": true, "changes": true}));
+    let next = |stream: &mut Wire, kinds: &[&str]| loop {
+        let event = stream.reply();
+        if kinds.contains(&event["event"].as_str().unwrap()) {
+            return (event["event"].clone(), event["id"].clone(), event["to"].clone());
+        }
+    };
+    let event = |kind: &str, id: i64, to: &str| (json!(kind), json!(id), json!(to));
+    let own = ["sent", "changed"];
+    let first = post(&mut wire, &paff, "neko", "first");
+    assert_eq!(next(&mut told, &own), event("sent", first, "neko"));
+    edit(&mut wire, &paff, first, "first, edited");
+    assert_eq!(next(&mut told, &own), event("changed", first, "neko"));
+    delete(&mut wire, &paff, first);
+    assert_eq!(next(&mut told, &own), event("changed", first, "neko"));
+    let second = post(&mut wire, &paff, "neko", "second");
+    assert_eq!(next(&mut plain, &own), event("sent", first, "neko"));
+    assert_eq!(next(&mut plain, &own), event("sent", second, "neko"));
+    assert_eq!(next(&mut told, &own), event("sent", second, "neko"));
+    // A moderator takes away what neko has said: neko is told in this way, and paff by the log.
+    let in_room = post(&mut wire, &neko, "#ops", "in the room");
+    assert_eq!(next(&mut of_neko, &own), event("sent", in_room, "#ops"));
+    delete(&mut wire, &paff, in_room);
+    assert_eq!(next(&mut of_neko, &["changed", "deleted"]), event("changed", in_room, "#ops"));
+}
+
+#[test]
 fn readers_find_the_newest_text_and_the_seed_too() {
     let server = Server::start();
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));

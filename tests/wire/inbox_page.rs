@@ -570,6 +570,169 @@ fn page_that_begins_again_has_ended_the_one_before() {
     assert_eq!(neko.value("shown"), json!(["one", "two"]));
 }
 
+/// Clicks one of the buttons of a message: reply, then edit and delete as far as they are there.
+fn act(tab: &Tab<'_>, id: i64, number: usize) {
+    tab.click(&format!("[data-id='{id}'] .acts button:nth-of-type({number})"));
+}
+
+fn delete_in_page(tab: &Tab<'_>, id: i64) {
+    act(tab, id, 3);
+    tab.click("dialog .main");
+    tab.wait("!document.querySelector('dialog')");
+}
+
+/// Loads the page again, and waits until this holds.
+fn load_again(tab: &Tab<'_>, holds: &str) {
+    tab.value("window.isBefore = true; setTimeout(() => location.reload()); 0");
+    tab.wait(&format!("!window.isBefore && ({holds})"));
+}
+
+#[test]
+fn message_is_edited_and_deleted_and_every_page_shows_it_at_once() {
+    if !browser::is_there() {
+        return;
+    }
+    let server = Server::start_with(HTTP);
+    let url = format!("http://{}/", server.http());
+    let paffs = server.log_in("paff");
+    let post = |body: &str| {
+        let post = json!({"to": ["neko"], "body": body});
+        server.connect().done(format!("post {paffs} {post}"))["id"].as_i64().unwrap()
+    };
+    let chromium = Browser::start();
+    let (one, other) = (chromium.profile(), chromium.profile());
+    let paff = one.open(&format!("{url}#/with/neko"));
+    let neko = other.open(&format!("{url}#/with/ivy"));
+    log_in(&paff, "paff");
+    log_in(&neko, "neko");
+    let (kept, gone) = (post("helo neko"), post("a secret"));
+    paff.wait(&shows("a secret"));
+    neko.wait("document.title === '(2) Chat'");
+    let preview = |text: &str| {
+        format!("document.querySelector('.conversations .preview').textContent === {}", json!(text))
+    };
+    neko.wait(&preview("a secret"));
+    // What was begun in the box is there again after the edit.
+    paff.fill(".write-box textarea", "a draft");
+    act(&paff, kept, 2);
+    let in_box = "document.querySelector('.write-box textarea').value";
+    assert_eq!(paff.value(in_box), "helo neko");
+    write(&paff, "hello neko");
+    paff.wait(&shows("hello neko"));
+    paff.wait(&format!("{in_box} === 'a draft'"));
+    // Who does not look at the conversation counts, and sees the list, without the deleted one.
+    delete_in_page(&paff, gone);
+    paff.wait("document.querySelectorAll('.log .message').length === 1");
+    neko.wait("document.title === '(1) Chat'");
+    neko.wait(&preview("hello neko"));
+    neko.go(&format!("{url}#/with/paff"));
+    neko.wait(&shows("hello neko"));
+    neko.wait("document.querySelector('.message .edited')");
+    assert_eq!(texts(&neko), ["hello neko"]);
+    // An edit at the prompt comes to both. An answer loses what it answers.
+    let edit = json!({"id": kept, "body": "hello again"});
+    server.connect().done(format!("edit {paffs} {edit}"));
+    for tab in [&paff, &neko] {
+        tab.wait(&shows("hello again"));
+    }
+    let asked = post("what?");
+    neko.wait(&shows("what?"));
+    act(&neko, asked, 1);
+    write(&neko, "nothing");
+    let answered = "document.querySelector('.log .answers')?.textContent";
+    for tab in [&paff, &neko] {
+        tab.wait(&format!("{answered}.includes('what?')"));
+    }
+    neko.wait("!document.querySelector('.waits')");
+    server.connect().done(format!(r#"delete {paffs} {{"id": {asked}}}"#));
+    for tab in [&paff, &neko] {
+        tab.wait(&format!("{answered}.includes('earlier')"));
+        assert_eq!(texts(tab), ["hello again", "nothing"]);
+        load_again(tab, &shows("nothing"));
+        assert_eq!(texts(tab), ["hello again", "nothing"]);
+        assert_eq!(tab.value("document.querySelectorAll('.message .edited').length"), 1);
+    }
+    assert_eq!(chromium.complaints(), [""; 0]);
+}
+
+#[test]
+fn page_that_was_away_shows_what_was_changed_meanwhile() {
+    if !browser::is_there() {
+        return;
+    }
+    let server = Server::start_with(HTTP);
+    let relay = Relay::to(server.http());
+    let paff = server.log_in("paff");
+    let ids = ["one", "two", "three"].map(|body| {
+        let post = json!({"to": ["neko"], "body": body});
+        server.connect().done(format!("post {paff} {post}"))["id"].as_i64().unwrap()
+    });
+    let chromium = Browser::start();
+    let neko = chromium.profile().open(&format!("http://{}/#/with/paff", relay.address()));
+    log_in(&neko, "neko");
+    neko.wait(&shows("three"));
+    relay.close();
+    let edit = json!({"id": ids[1], "body": "two, edited"});
+    server.connect().done(format!("edit {paff} {edit}"));
+    server.connect().done(format!(r#"delete {paff} {{"id": {}}}"#, ids[0]));
+    relay.open();
+    neko.wait(&shows("two, edited"));
+    neko.wait("document.querySelectorAll('.log .message').length === 2");
+    assert_eq!(texts(&neko), ["two, edited", "three"]);
+}
+
+#[test]
+fn moderator_deletes_and_only_the_author_edits() {
+    if !browser::is_there() {
+        return;
+    }
+    let server = Server::start_with(HTTP);
+    let [paffs, nekos] = ["paff", "neko"].map(|user| server.log_in(user));
+    let mut wire = server.connect();
+    wire.done(format!(r##"room_create {paffs} {{"room": "#build"}}"##));
+    wire.done(format!(r##"room_join {nekos} {{"room": "#build"}}"##));
+    let mut post = |token: &str, body: &str| {
+        let post = json!({"to": ["#build"], "body": body});
+        wire.done(format!("post {token} {post}"))["id"].as_i64().unwrap()
+    };
+    let (of_paff, of_neko) = (post(&paffs, "of paff"), post(&nekos, "of neko"));
+    let (noise, last) = (post(&nekos, "noise"), post(&nekos, "last"));
+    let url = format!("http://{}/#/with/%23build", server.http());
+    let chromium = Browser::start();
+    let (one, other) = (chromium.profile(), chromium.profile());
+    let (paff, neko) = (one.open(&url), other.open(&url));
+    log_in(&paff, "paff");
+    log_in(&neko, "neko");
+    let acts = |tab: &Tab<'_>, id: i64| {
+        let found = format!("[...document.querySelectorAll(\"[data-id='{id}'] .acts button\")]");
+        tab.wait(&format!("{found}.length > 0"));
+        tab.value(&format!("{found}.map(it => it.textContent)"))
+    };
+    assert_eq!(acts(&paff, of_neko), json!(["Reply", "Delete"]));
+    assert_eq!(acts(&paff, of_paff), json!(["Reply", "Edit", "Delete"]));
+    assert_eq!(acts(&neko, of_paff), json!(["Reply"]));
+    // By the keys. The author is told of it.
+    paff.value(&format!("document.querySelector(\"[data-id='{noise}']\").focus()"));
+    paff.press("Delete");
+    paff.click("dialog .main");
+    for tab in [&paff, &neko] {
+        tab.wait("document.querySelectorAll('.log .message').length === 3");
+        assert_eq!(texts(tab), ["of paff", "of neko", "last"]);
+    }
+    // What is refused stays in the box.
+    server.connect().done(format!(r##"room_archive {paffs} {{"room": "#build"}}"##));
+    neko.value(&format!("document.querySelector(\"[data-id='{last}']\").focus()"));
+    neko.press("e");
+    write(&neko, "last, edited");
+    neko.wait("document.querySelector('.write-box .problem').textContent.includes('archived')");
+    assert_eq!(neko.value("document.querySelector('.write-box textarea').value"), "last, edited");
+    neko.press("Escape");
+    neko.wait("document.querySelector('.write-box textarea').value === ''");
+    neko.value("localStorage.setItem('language', 'id')");
+    load_again(&neko, &shows("last"));
+    assert_eq!(acts(&neko, last), json!(["Balas", "Ubah", "Hapus"]));
+}
+
 /// Texts that attack a page or a reader.
 const ATTACKS: &[&str] = &[
     "<img src=x onerror=\"document.title='attacked'\"><script>document.title='attacked'</script>",

@@ -61,16 +61,19 @@ impl Demo {
             wire.done(format!(r##"room_join {token} {{"room": "#build"}}"##));
         }
         let mut post = |token: &str, body: &str| {
-            wire.done(format!("post {token} {}", json!({"to": ["#build"], "body": body})));
+            let post = json!({"to": ["#build"], "body": body});
+            wire.done(format!("post {token} {post}"))["id"].clone()
         };
         post(&vanessa, "The build of 2.4 takes nine minutes. It took six last week.");
         post(&paff, "The cache is empty: somebody updated the compiler.");
-        post(&neko, "That was me. Tomorrow it is quick again.");
+        let own = post(&neko, "That was me. Tomorow it is quick again.");
         post(
             &paff,
             "@neko please announce it here next time, with *when* and *why*:\n\
              https://wiki.example/announcements",
         );
+        let edit = json!({"id": own, "body": "That was me. Tomorrow it is quick again."});
+        wire.done(format!("edit {neko} {edit}"));
         wire.done(format!(r#"settings {paff} {{"status_text": "at lunch until two"}}"#));
         wire.done(format!(r#"settings {vanessa} {{"status_text": "reviewing"}}"#));
         let can = json!({"name": "ci", "to": ["#build", "robo"], "expires_in": 7_776_000});
@@ -114,6 +117,16 @@ impl Demo {
         }
         tab.go(&format!("{url}#/with/%23build"));
         tab.wait("document.querySelector('.conversation h1')?.textContent === '#build'");
+        tab.wait("document.querySelector('.message .edited')");
+        tab.click(".message.mine .acts button:nth-of-type(2)");
+        visit("edit");
+        tab.press("Escape");
+        tab.wait("document.querySelector('.answered').hidden");
+        tab.click(".message.mine .acts button:nth-of-type(3)");
+        tab.wait("document.querySelector('dialog')");
+        visit("delete");
+        tab.press("Escape");
+        tab.wait("!document.querySelector('dialog')");
         self.dialog(tab, ".conversation > header button:last-child", || visit("room-details"));
         for (number, name) in [(2, "rooms"), (3, "settings")] {
             // On a phone the list is a view of its own.

@@ -1,6 +1,6 @@
 //! Edits and deletions of messages, and who may make them.
 
-use crate::model::{Body, Change, Key, MailboxId, MessageId, Role, Timestamp, UserId};
+use crate::model::{Body, Change, Key, MailboxId, MailboxName, MessageId, Role, Timestamp, UserId};
 use crate::store::operation::Write;
 use crate::store::types::messages::{Changes, Page};
 use crate::store::types::rooms::{Act, Actor, Place, RoomPart, RoomRefused, Wanted};
@@ -73,6 +73,8 @@ pub enum MessageChanged {
         /// The same edit was made earlier with the same key, or the message was deleted earlier.
         /// Nothing was stored now.
         duplicate: bool,
+        /// The author of the message, and whom it was for, if something was stored now.
+        author: Option<(UserId, MailboxName)>,
     },
     /// The actor can read no message with this id, or the message was deleted.
     UnknownMessage,
@@ -90,6 +92,8 @@ pub enum MessageChanged {
 pub(in crate::store) struct ToChange {
     pub(in crate::store) sender: UserId,
     pub(in crate::store) mailbox: MailboxId,
+    /// The name of the mailbox.
+    pub(in crate::store) to: Option<MailboxName>,
     /// The actor's place in the room that the message is in.
     pub(in crate::store) place: Option<Place>,
     pub(in crate::store) edits: usize,
@@ -98,6 +102,11 @@ pub(in crate::store) struct ToChange {
 }
 
 impl ToChange {
+    /// Its author, and whom it was for.
+    pub(in crate::store) fn author(self) -> Option<(UserId, MailboxName)> {
+        self.to.map(|to| (self.sender, to))
+    }
+
     /// Whether the actor may make this change. Otherwise the answer.
     pub(in crate::store) fn check(&self, change: &ChangeMessage) -> Result<(), MessageChanged> {
         if change.only.as_ref().is_some_and(|only| !only.contains(&self.mailbox)) {
@@ -115,6 +124,7 @@ impl ToChange {
                         at,
                         mailbox: self.mailbox,
                         duplicate: true,
+                        author: None,
                     }),
                     (false, None) => Err(MessageChanged::NotAllowed),
                     (false, Some(_)) => Err(MessageChanged::UnknownMessage),
@@ -148,7 +158,7 @@ impl EarlierEdit {
     pub(in crate::store) fn answer(self) -> MessageChanged {
         let Self { change, at, mailbox, is_same } = self;
         match is_same {
-            true => MessageChanged::Stored { change, at, mailbox, duplicate: true },
+            true => MessageChanged::Stored { change, at, mailbox, duplicate: true, author: None },
             false => MessageChanged::KeyConflict,
         }
     }

@@ -2,7 +2,7 @@
 
 use postgres::Row;
 
-use crate::model::{Key, MailboxId, MessageId, RoomName, Timestamp, UserId};
+use crate::model::{Key, MailboxId, MailboxName, MessageId, RoomName, Timestamp, UserId};
 use crate::store::postgres::append::LANE;
 use crate::store::postgres::error::Result;
 use crate::store::postgres::operation::{Apply, WriteContext};
@@ -39,7 +39,8 @@ impl Apply for ChangeMessage {
             reindex(session, self.id, (message.sender, mailbox), body)?;
         }
         let (change, at) = (MessageId(row.get(0)), Timestamp(row.get(1)));
-        Ok(MessageChanged::Stored { change, at, mailbox, duplicate: false })
+        let author = message.author();
+        Ok(MessageChanged::Stored { change, at, mailbox, duplicate: false, author })
     }
 }
 
@@ -69,8 +70,9 @@ fn find(session: &mut Session, change: &ChangeMessage) -> Result<Option<ToChange
     let row = session.query_opt(
         "SELECT m.sender_id, m.mailbox_id, x.name,
                 (SELECT count(*) FROM chat.message_changes e WHERE e.message_id = m.id),
-                d.id, d.changed_at
+                d.id, d.changed_at, r.name
            FROM chat.messages m
+           LEFT JOIN chat.users r ON r.id = m.mailbox_id
            LEFT JOIN chat.rooms x ON x.id = -m.mailbox_id
            LEFT JOIN chat.message_changes d ON d.message_id = m.id AND d.body IS NULL
           WHERE m.id = $1
@@ -78,17 +80,22 @@ fn find(session: &mut Session, change: &ChangeMessage) -> Result<Option<ToChange
         &[&change.id.0, &change.actor.user().map(|user| user.0), &LANE],
     )?;
     let Some(row) = row else { return Ok(None) };
-    let place = match row.get::<_, Option<&str>>(2) {
-        None => None,
+    let (to, place) = match row.get::<_, Option<&str>>(2) {
+        None => {
+            let user = row.get::<_, Option<&str>>(6).map(str::parse).transpose()?;
+            (user.map(MailboxName::User), None)
+        }
         Some(name) => {
             let name: RoomName = name.parse()?;
-            find_place(session, change.actor, &name)?.map(|(_, place)| place)
+            let place = find_place(session, change.actor, &name)?.map(|(_, place)| place);
+            (Some(MailboxName::Room(name)), place)
         }
     };
     let deletion = |id: i64| (MessageId(id), Timestamp(row.get(5)));
     Ok(Some(ToChange {
         sender: UserId(row.get(0)),
         mailbox: MailboxId(row.get(1)),
+        to,
         place,
         edits: usize::try_from(row.get::<_, i64>(3)).unwrap_or(usize::MAX),
         deleted: row.get::<_, Option<i64>>(4).map(deletion),

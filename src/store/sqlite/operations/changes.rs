@@ -2,9 +2,10 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::model::{Key, MailboxId, MessageId, RoomName, Timestamp, UserId};
+use crate::model::{Key, MailboxId, MailboxName, MessageId, RoomName, Timestamp, UserId};
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::operation::{Apply, Statements};
+use crate::store::sqlite::operations::users;
 use crate::store::sqlite::rooms::{self, is_read_in_room};
 use crate::store::sqlite::row;
 use crate::store::sqlite::write::context::WriteContext;
@@ -33,7 +34,8 @@ impl Apply for ChangeMessage {
         if let Alteration::Delete = self.alteration {
             forget(context, self.id, mailbox)?;
         }
-        Ok(MessageChanged::Stored { change, at, mailbox, duplicate: false })
+        let author = message.author();
+        Ok(MessageChanged::Stored { change, at, mailbox, duplicate: false, author })
     }
 }
 
@@ -94,6 +96,7 @@ fn find(connection: &Connection, change: &ChangeMessage) -> rusqlite::Result<Opt
             let message = ToChange {
                 sender: UserId(row.get(0)?),
                 mailbox: MailboxId(row.get(1)?),
+                to: None,
                 place: None,
                 edits: row.get::<_, u32>(3)? as usize,
                 deleted,
@@ -102,11 +105,13 @@ fn find(connection: &Connection, change: &ChangeMessage) -> rusqlite::Result<Opt
         })
         .optional()?;
     let Some((message, room)) = found else { return Ok(None) };
-    let place = match room {
-        None => None,
-        Some(room) => rooms::place(connection, change.actor, &room)?.map(|(_, place)| place),
+    let Some(room) = room else {
+        let user = message.mailbox.user().map(|user| users::name_of(connection, user));
+        let to = user.transpose()?.flatten().map(MailboxName::User);
+        return Ok(Some(ToChange { to, ..message }));
     };
-    Ok(Some(ToChange { place, ..message }))
+    let place = rooms::place(connection, change.actor, &room)?.map(|(_, place)| place);
+    Ok(Some(ToChange { to: Some(MailboxName::Room(room)), place, ..message }))
 }
 
 /// Replaces the words of the text by those of the new one. Call it before the change is stored.
