@@ -1,12 +1,13 @@
 //! Acknowledged is durable, exactly once. The server is killed, or the power of its disk cut, at
 //! random moments under the load of several clients. They continue with the same keys each time.
-//! Meanwhile a user joins and leaves a room, and another one marks it as read. One more schedules
-//! messages, cancels some, and expects reports that do not come.
+//! Meanwhile a user joins and leaves a room, another one marks it as read, and an author edits and
+//! deletes messages. One more schedules messages, cancels some, and expects reports that do not come.
 //!
 //! The short version runs with the other tests; the long one (`CHAT_TEST_FULL=1`) is that of
 //! docs/reliability.md. The power cuts need root, a loop device, `mkfs.ext4`, `mount` and
 //! `python3`, and say so where they are skipped.
 
+mod author;
 mod later;
 mod members;
 mod requests;
@@ -20,6 +21,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use author::Author;
 use later::Later;
 use members::{Members, ROOM};
 use rusqlite::{Connection, OpenFlags};
@@ -66,6 +68,7 @@ fn nothing_acknowledged_is_lost_or_doubled_by_kills_at_random_moments() {
         }
         acknowledged += session.acknowledged();
         session.finish();
+        session.check_file();
     }
     println!("{rounds} kills, {acknowledged} acknowledged, 0 lost, 0 doubled");
 }
@@ -113,6 +116,7 @@ fn nothing_acknowledged_is_lost_or_doubled_by_power_cuts_at_random_moments() {
     }
     acknowledged += session.acknowledged();
     session.finish();
+    session.check_file();
     println!("{cuts} power cuts, {acknowledged} acknowledged, 0 lost, 0 doubled");
 }
 
@@ -172,10 +176,11 @@ struct Session {
     environment: Vec<(String, String)>,
     /// Of the user who sends everything and owns the room.
     tokens: Vec<String>,
-    /// The last one posts to the room while a guest comes and goes.
+    /// The last ones post to the room while a guest comes and goes, and what the author changes.
     clients: Vec<Client>,
     members: Option<Members>,
     later: Option<Later>,
+    author: Option<Author>,
 }
 
 /// Which acknowledgements count.
@@ -206,13 +211,15 @@ impl Session {
         let mut clients: Vec<_> =
             (0..CLIENTS).map(|number| Client::to(number, &RECIPIENTS)).collect();
         clients.push(Client::to(CLIENTS, &[ROOM]));
-        let (tokens, members, later) = (Vec::new(), None, None);
-        let mut session = Self { database, environment, tokens, clients, members, later };
+        clients.push(Client::to(CLIENTS + 1, author::TO));
+        let (tokens, members, later, author) = (Vec::new(), None, None, None);
+        let mut session = Self { database, environment, tokens, clients, members, later, author };
         let server = session.serve();
         let mut wire = Wire::connect(server.address);
         session.tokens = session.clients.iter().map(|_| wire.log_in("paff")).collect();
         session.members = Some(Members::begin(&mut wire, &session.tokens[0]));
         session.later = Some(Later::begin(&mut wire));
+        session.author = Some(Author::begin(&mut wire, &session.tokens[CLIENTS + 1]));
         session
     }
 
@@ -273,7 +280,8 @@ impl Session {
             }
             answers == Answers::AllCount || earlier < enough
         };
-        let (clients, posters) = self.clients.split_at_mut(CLIENTS);
+        let (clients, others) = self.clients.split_at_mut(CLIENTS);
+        let (posters, authors) = others.split_at_mut(1);
         thread::scope(|scope| {
             for (client, token) in clients.iter_mut().zip(&self.tokens) {
                 let acknowledged = &acknowledged;
@@ -286,6 +294,10 @@ impl Session {
             if let Some(later) = &mut self.later {
                 let acknowledged = &acknowledged;
                 scope.spawn(move || later.schedule(address, acknowledged));
+            }
+            for (poster, author) in authors.iter_mut().zip(&mut self.author) {
+                let acknowledged = &acknowledged;
+                scope.spawn(move || author.change_messages(poster, address, acknowledged));
             }
         });
     }
@@ -313,6 +325,7 @@ impl Session {
             self.ask_again(&server);
             self.members.iter().for_each(|members| members.check(server.address, &database));
             self.later.iter().for_each(|later| later.check(&database));
+            self.author.iter().for_each(|author| author.check(server.address, &database));
         }
         lost
     }
@@ -326,6 +339,13 @@ impl Session {
             let [sent, cancelled, expected] = later.finish(&database);
             println!("{sent} sent later, {cancelled} cancelled, {expected} reports missed");
         }
+    }
+
+    /// The file is sound to the last page, and everything that is derived from the log agrees with it.
+    fn check_file(&self) {
+        let mut check = Command::new(env!("CARGO_BIN_EXE_chat-server"));
+        let checked = check.args(["check", "--db"]).arg(&self.database).output().unwrap();
+        assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
     }
 
     /// The server recognises the keys of stored messages.

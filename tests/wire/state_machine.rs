@@ -1,11 +1,13 @@
 //! Random sequences of all verbs by several users, against the server and a model of it in memory.
 //! Every reply is compared.
 
+mod changes;
 mod reading;
 mod rooms;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use changes::{Change, KeyedEdit};
 use rooms::Room;
 use serde_json::{Value, json};
 
@@ -20,8 +22,12 @@ const FAILURES_MAX: usize = 5;
 /// The expected state of the server.
 #[derive(Default)]
 struct Model {
-    /// The message log; ids are positions in it, from 1 on.
+    /// The message log; ids are positions in it, from 1 on. Edits and deletions have ids, too.
     log: Vec<Message>,
+    changes: BTreeMap<usize, Change>,
+    /// Messages that were deleted, and by which entry of the log.
+    deleted: BTreeMap<usize, (Message, usize)>,
+    edits: BTreeMap<(&'static str, String), KeyedEdit>,
     /// The open sessions, the oldest first.
     sessions: Vec<Session>,
     passwords: BTreeMap<&'static str, String>,
@@ -342,7 +348,7 @@ impl Run {
     }
 
     fn step(&mut self) {
-        match self.random.below(140) {
+        match self.random.below(160) {
             0..=3 => self.authenticate(),
             4 => self.fail_to_authenticate(),
             5..=24 => self.send(),
@@ -364,7 +370,10 @@ impl Run {
             113..=127 => self.change_room(),
             128..=133 => self.mark(),
             134..=136 => self.list_conversations(),
-            _ => self.search(),
+            137..=139 => self.search(),
+            140..=150 => self.edit(),
+            151..=156 => self.delete(),
+            _ => self.watch_changes(),
         }
     }
 }
@@ -381,9 +390,8 @@ fn server_answers_as_its_model_does() {
     }
     let stored =
         run.server.query("select id || sender || recipient || body from v2_messages order by id");
-    let expected = run.model.log.iter().enumerate();
-    let expected: Vec<String> = expected
-        .map(|(index, Message { from, to, body, .. })| format!("{}{from}{to}{body}", index + 1))
-        .collect();
-    assert_eq!(stored, expected);
+    assert_eq!(stored, run.model.texts());
+    let changes = "select id || ' ' || message || ' ' || kind || ' ' || coalesce(body, '-')
+                     from v2_changes order by id";
+    assert_eq!(run.server.query(changes), run.model.all_changes());
 }

@@ -33,6 +33,8 @@ pub(super) struct Room {
     is_archived: bool,
     members: BTreeMap<&'static str, Role>,
     invited: BTreeSet<&'static str>,
+    /// The end of the log when former members have left.
+    left: BTreeMap<&'static str, usize>,
     /// The setting of each user's newest membership.
     notify: BTreeMap<&'static str, Notify>,
 }
@@ -51,6 +53,23 @@ impl Room {
         }
     }
 
+    /// Whether a user was not yet out of the room when something happened.
+    pub(super) fn was_in(&self, user: &str, at: usize) -> bool {
+        self.left.get(user).is_none_or(|left| at <= *left)
+    }
+
+    pub(super) fn is_owner(&self, user: &str) -> bool {
+        self.members.get(user) == Some(&Role::Owner)
+    }
+
+    /// Why a user who sees the room cannot post there.
+    pub(super) fn refusal_to_post(&self, user: &str) -> Option<&'static str> {
+        match self.members.contains_key(user) {
+            false => Some("not_allowed"),
+            true => self.is_archived.then_some("room_archived"),
+        }
+    }
+
     pub(super) fn is_muted(&self, user: &str) -> bool {
         self.notify.get(user).is_none_or(|notify| *notify == Notify::None)
     }
@@ -66,6 +85,7 @@ impl Room {
 
     fn join(&mut self, user: &'static str, role: Role) {
         self.members.insert(user, role);
+        self.left.remove(user);
         self.notify.insert(user, Notify::All);
         self.invited.remove(user);
     }
@@ -103,13 +123,14 @@ impl Run {
         let line = format!("post {token} {}", json!({"to": [to], "body": body}));
         let refused = match self.model.rooms.get(to) {
             Some(room) if !room.sees(user) => "unknown_recipient",
-            Some(room) if !room.members.contains_key(user) => "not_allowed",
-            Some(room) if room.is_archived => "room_archived",
-            Some(_) => {
-                let reply = self.wire.done(line);
-                let id = self.model.append(user, to, &body);
-                return assert_eq!(reply["sent"], json!([{"to": to, "id": id}]));
-            }
+            Some(room) => match room.refusal_to_post(user) {
+                Some(refused) => refused,
+                None => {
+                    let reply = self.wire.done(line);
+                    let id = self.model.append(user, to, &body);
+                    return assert_eq!(reply["sent"], json!([{"to": to, "id": id}]));
+                }
+            },
             None => "unknown_recipient",
         };
         assert_eq!(self.wire.refused(line), refused);
@@ -144,6 +165,7 @@ impl Run {
             is_archived: false,
             members: BTreeMap::new(),
             invited: BTreeSet::new(),
+            left: BTreeMap::new(),
             notify: BTreeMap::new(),
         };
         room.join(user, Role::Owner);
@@ -187,6 +209,7 @@ impl Run {
             fields["owner"] = json!(heir);
         }
         let line = format!("room_leave {token} {fields}");
+        let newest = self.model.log.len();
         let Some(room) = self.see(user, name, &line) else { return };
         let Some(&role) = room.members.get(user) else {
             return assert_eq!(self.wire.refused(line), "not_allowed");
@@ -206,6 +229,7 @@ impl Run {
             room.members.insert(heir, Role::Owner);
         }
         room.members.remove(user);
+        room.left.insert(user, newest);
         room.is_archived |= is_last;
         assert_eq!(self.wire.done(line)["left"], true);
     }
@@ -213,12 +237,15 @@ impl Run {
     fn kick(&mut self) {
         let (Session { user, token }, name, other) = (self.session(), self.room(), self.user());
         let line = format!("room_kick {token} {}", json!({"room": name, "user": other}));
+        let newest = self.model.log.len();
         let Some(room) = self.see(user, name, &line) else { return };
         let is_owner = |user| room.members.get(user) == Some(&Role::Owner);
         if !is_owner(user) || is_owner(other) {
             return assert_eq!(self.wire.refused(line), "not_allowed");
         }
-        room.members.remove(other);
+        if room.members.remove(other).is_some() {
+            room.left.insert(other, newest);
+        }
         room.invited.remove(other);
         assert_eq!(self.wire.done(line)["kicked"], other);
     }
