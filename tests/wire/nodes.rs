@@ -98,6 +98,60 @@ fn watchers_of_both_nodes_get_one_order_without_gap_while_both_take_sends() {
 }
 
 #[test]
+fn text_that_is_deleted_on_one_node_is_in_no_answer_of_the_other() {
+    let Some(nodes) = nodes() else { return };
+    let [paff, neko] = ["paff", "neko"].map(|user| nodes[0].log_in(user));
+    // Each node has the texts of this stream in memory.
+    let mut told = nodes.each_ref().map(|node| {
+        let mut stream = node.connect();
+        stream.done(format!(r#"watch {neko} {{"from": "all", "changes": true}}"#));
+        stream
+    });
+    let until = |stream: &mut Wire, kind: &str, id: &Value| {
+        while let event = stream.reply()
+            && (event["event"] != kind || event["id"] != *id)
+        {
+            assert_ne!(event["event"], "end", "{event}");
+        }
+    };
+    for round in 0..20 {
+        let (deleting, reading) = (&nodes[round % 2], &nodes[(round + 1) % 2]);
+        let (mut one, mut other) = (deleting.connect(), reading.connect());
+        let secret = format!("secret{round}");
+        let id = other.done(post(&paff, "neko", &secret, &secret))["id"].clone();
+        told.iter_mut().for_each(|stream| until(stream, "message", &id));
+        one.done(format!("delete {paff} {}", json!({"id": id})));
+        // From the answer on it is nowhere, also not in a stream that begins with what is in memory.
+        let after = id.as_i64().unwrap() - 1;
+        let mut stream = watch_after(reading, &neko, after);
+        let event = stream.reply();
+        assert_eq!(event["event"], "caught_up", "{round}: {event}");
+        for line in [
+            format!(r#"fetch {neko} {{"after": {after}}}"#),
+            format!(r#"fetch {neko} {{"after": {after}, "with": "paff", "raw": true}}"#),
+            format!(r#"fetch {neko} {{"unread": true}}"#),
+            format!(r#"fetch {neko} {{"thread": {id}}}"#),
+            format!(r#"search {neko} {{"query": "{secret}"}}"#),
+            format!("conversations {neko}"),
+            format!("inbox {neko}"),
+        ] {
+            let answer = other.ask(&line).to_string();
+            assert!(!answer.contains(&secret), "{round}: {line}: {answer}");
+        }
+        let edit = json!({"id": id, "body": "back"});
+        assert_eq!(other.refused(format!("edit {paff} {edit}")), "unknown_message");
+        told.iter_mut().for_each(|stream| until(stream, "deleted", &id));
+    }
+}
+
+/// A stream of the messages of a user after one.
+fn watch_after(server: &Server, token: &str, after: i64) -> Wire {
+    let mut wire = server.connect();
+    wire.done(format!("watch {token} {}", json!({"from": after})));
+    wire
+}
+
+#[test]
 fn key_that_both_nodes_get_at_once_is_one_message() {
     let Some(nodes) = nodes() else { return };
     let token = nodes[0].log_in("paff");
