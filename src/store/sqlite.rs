@@ -7,6 +7,7 @@
 //! run them on their threads. [`tools`] work on whole files.
 
 pub(in crate::store) mod bulk_insert;
+mod changed;
 pub(in crate::store) mod connection;
 pub(in crate::store) mod copy;
 mod error;

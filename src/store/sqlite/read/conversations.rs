@@ -5,11 +5,12 @@ use std::collections::{HashMap, HashSet};
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::model::{CursorName, MailboxId, MailboxName, MessageId, RoomId, UserId};
+use crate::store::sqlite::changed::FindMessage;
 use crate::store::sqlite::mailboxes::{Mailboxes, Merged, Part};
 use crate::store::sqlite::operation::{Query, ReadContext};
 use crate::store::sqlite::operations::{cursors, users};
 use crate::store::sqlite::projection::delivery_cursor::{self, DeliveryCursor, Direction};
-use crate::store::sqlite::read::pages::{count_by_sender, count_in_rooms, messages_with};
+use crate::store::sqlite::read::pages::{SENDER, count_by_sender, count_in_rooms, messages_with};
 use crate::store::sqlite::{marks, rooms};
 use crate::store::types::conversations::{
     CONVERSATION_MESSAGES_MAX, Candidates, Conversation, Conversations, ListConversations, Newest,
@@ -53,13 +54,16 @@ impl Query for ListConversations {
     }
 }
 
+const IS_THERE: [&str; 2] =
+    ["SELECT 1 FROM messages WHERE id = ?1", "SELECT 1 FROM folded_messages WHERE id = ?1"];
+
 /// The newest message of a part of a room.
 fn newest_of(connection: &Connection, part: Part) -> rusqlite::Result<Option<MessageId>> {
     let direction = Direction::Before(MessageId(i64::MAX));
     let mut merged = Merged::begin(connection, direction, vec![part])?;
-    let mut is_there = connection.prepare_cached("SELECT 1 FROM folded_messages WHERE id = ?1")?;
+    let mut is_there = FindMessage::prepare(connection, IS_THERE)?;
     while let Some(next) = merged.next()? {
-        if is_there.exists([next.id.0])? {
+        if is_there.of(next.id)?.exists([next.id.0])? {
             return Ok(Some(next.id));
         }
     }
@@ -78,8 +82,7 @@ fn newest_by_sender(
     let mut statement = delivery_cursor::prepare(connection, direction)?;
     let mut cursor =
         DeliveryCursor::begin(connection, &mut statement, reader, direction, in_memtable)?;
-    let mut find =
-        connection.prepare_cached("SELECT sender_id FROM folded_messages WHERE id = ?1")?;
+    let mut find = FindMessage::prepare(connection, SENDER)?;
     let (mut found, mut known): (Vec<Newest>, _) = (Vec::new(), HashSet::new());
     let (mut looked_at, mut last) = (0, None);
     while let Some(id) = cursor.next()? {
@@ -87,7 +90,7 @@ fn newest_by_sender(
             return Ok((found, last));
         }
         (looked_at, last) = (looked_at + 1, Some(id));
-        let sender = find.query_row([id.0], |row| row.get(0).map(UserId)).optional()?;
+        let sender = find.of(id)?.query_row([id.0], |row| row.get(0).map(UserId)).optional()?;
         if let Some(sender) = sender.filter(|sender| known.insert(*sender)) {
             found.push((MailboxId::from(sender), id));
         }

@@ -5,12 +5,13 @@ mod changes;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::model::{
     Body, CursorName, Filter, MailboxId, MailboxName, Message, MessageId, RoomId, RoomName,
     Timestamp, UserId, UserName, mentions,
 };
+use crate::store::sqlite::changed::FindMessage;
 use crate::store::sqlite::mailboxes::{Mailboxes, Merged, Next, Part};
 use crate::store::sqlite::operation::{Query, ReadContext};
 use crate::store::sqlite::operations::{cursors, users};
@@ -333,11 +334,11 @@ pub(super) fn count_by_sender(
     let mut statement = delivery_cursor::prepare(connection, direction)?;
     let mut cursor =
         DeliveryCursor::begin(connection, &mut statement, reader, direction, in_memtable)?;
-    let mut find = connection.prepare_cached("SELECT sender_id FROM messages WHERE id = ?1")?;
+    let mut find = FindMessage::prepare(connection, SENDER)?;
     let mut places: HashMap<UserId, usize> = HashMap::new();
     let mut counted: Vec<(UserId, usize, MessageId)> = Vec::new();
     while let Some(id) = cursor.next()? {
-        let sender = find.query_row([id.0], |row| row.get(0).map(UserId)).optional()?;
+        let sender = find.of(id)?.query_row([id.0], |row| row.get(0).map(UserId)).optional()?;
         let Some(sender) = sender else { continue };
         if marks.cover(id, sender, reader.into()) {
             continue;
@@ -365,9 +366,7 @@ pub(super) fn count_in_rooms(
     parts: &[(MessageId, Part)],
     wants_mentions: bool,
 ) -> rusqlite::Result<Vec<Tally>> {
-    let mut find = connection.prepare_cached(
-        "SELECT sender_id, CASE WHEN ?2 THEN body ELSE '' END FROM folded_messages WHERE id = ?1",
-    )?;
+    let mut find = FindMessage::prepare(connection, SENDER_AND_BODY)?;
     count_in_turns(parts.len(), |open, max, tallies| {
         for &room in open {
             let (tally, (seen, part)) = (&mut tallies[room], &parts[room]);
@@ -381,7 +380,7 @@ pub(super) fn count_in_rooms(
                 }
                 tally.look_at(id);
                 let wants_body = only_mentions || wants_mentions;
-                let mut rows = find.query(params![id.0, wants_body])?;
+                let mut rows = find.of(id)?.query(params![id.0, wants_body])?;
                 let Some(row) = rows.next()? else { continue };
                 let is_mention = wants_body && mentions(row.get_ref(1)?.as_str()?, name);
                 if UserId(row.get(0)?) != reader && (is_mention || !only_mentions) {
@@ -400,7 +399,7 @@ pub(super) fn messages_with(
     bounds: &PageBounds,
 ) -> rusqlite::Result<(Vec<Message>, bool)> {
     let mut page = PageBuilder::new(connection, bounds);
-    let mut find = connection.prepare_cached(ONE)?;
+    let mut find = FindMessage::prepare(connection, ONE)?;
     for id in ids {
         if page.take(&mut find, id, None)?.is_break() {
             break;
@@ -430,7 +429,7 @@ struct PageBuilder<'a> {
     /// Whose changes belong to it.
     changed: Vec<ChangedPart>,
     /// How one message is read.
-    one: &'static str,
+    one: [&'static str; 2],
     /// How many messages were looked at: with a filter all, without one those that were left out.
     /// And the last of them.
     looked_at: usize,
@@ -469,7 +468,7 @@ impl<'a> PageBuilder<'a> {
     fn fill_merged(&mut self, direction: Direction, parts: Vec<Part>) -> rusqlite::Result<()> {
         let connection = self.connection;
         let mut merged = Merged::begin(connection, direction, parts)?;
-        let mut find = connection.prepare_cached(self.one)?;
+        let mut find = FindMessage::prepare(connection, self.one)?;
         while let Some(Next { id, only_mentions }) = merged.next()? {
             if self.take_if(&mut find, id, None, only_mentions)?.is_break() {
                 break;
@@ -490,7 +489,7 @@ impl<'a> PageBuilder<'a> {
         let mut statement = delivery_cursor::prepare(connection, direction)?;
         let mut cursor =
             DeliveryCursor::begin(connection, &mut statement, reader, direction, in_memtable)?;
-        let mut find = connection.prepare_cached(self.one)?;
+        let mut find = FindMessage::prepare(connection, self.one)?;
         while let Some(id) = cursor.next()? {
             if self.take(&mut find, id, None)?.is_break() {
                 break;
@@ -512,7 +511,7 @@ impl<'a> PageBuilder<'a> {
             delivery_cursor::prepare(connection, direction)?,
         ];
         let [first, second] = &mut statements;
-        let mut find = connection.prepare_cached(self.one)?;
+        let mut find = FindMessage::prepare(connection, self.one)?;
         let (reader, with, in_memtable) = incoming;
         let mut ours = DeliveryCursor::begin(connection, first, reader, direction, in_memtable)?;
         let mut theirs = DeliveryCursor::begin(connection, second, with, direction, outgoing.2)?;
@@ -556,7 +555,7 @@ impl<'a> PageBuilder<'a> {
             "SELECT message_id FROM dead_letters
               WHERE user_id = ?1 AND cursor = ?2 AND message_id > ?3 ORDER BY message_id",
         )?;
-        let mut find = connection.prepare_cached(self.one)?;
+        let mut find = FindMessage::prepare(connection, self.one)?;
         let mut rows = statement.query(params![reader.0, cursor.as_str(), after.0])?;
         while let Some(row) = rows.next()? {
             if self.take(&mut find, MessageId(row.get(0)?), None)?.is_break() {
@@ -590,7 +589,7 @@ impl<'a> PageBuilder<'a> {
             }
         })?;
         let (ThreadStart::After(edge) | ThreadStart::Before(edge)) = start;
-        let mut find = connection.prepare_cached(OF_READER)?;
+        let mut find = FindMessage::prepare(connection, OF_READER)?;
         let mut rows = statement.query([thread.0, edge.0])?;
         while let Some(row) = rows.next()? {
             if self.take(&mut find, MessageId(row.get(0)?), Some(reader))?.is_break() {
@@ -603,7 +602,7 @@ impl<'a> PageBuilder<'a> {
     /// [`Self::take_if`] without a condition on mentions.
     fn take(
         &mut self,
-        find: &mut CachedStatement<'_>,
+        find: &mut FindMessage<'_>,
         id: MessageId,
         sender: Option<UserId>,
     ) -> rusqlite::Result<ControlFlow<()>> {
@@ -614,13 +613,13 @@ impl<'a> PageBuilder<'a> {
     /// message of that sender. Breaks when the page is full.
     fn take_if(
         &mut self,
-        find: &mut CachedStatement<'_>,
+        find: &mut FindMessage<'_>,
         id: MessageId,
         sender: Option<UserId>,
         only_mentions: bool,
     ) -> rusqlite::Result<ControlFlow<()>> {
         let since = self.since.map_or(i64::MIN, |since| since.0);
-        let mut rows = find.query(params![id.0, since, sender.map(|sender| sender.0)])?;
+        let mut rows = find.of(id)?.query(params![id.0, since, sender.map(|sender| sender.0)])?;
         let Some(row) = rows.next()? else { return Ok(ControlFlow::Continue(())) };
         let Some(message) = self.message(row)? else { return Ok(ControlFlow::Continue(())) };
         let is_left_out = match &self.leaves_out {
@@ -690,18 +689,50 @@ pub(super) fn mailbox_name(
     })
 }
 
-/// As [`ONE`], but of the messages that a user has sent, or may read.
-const OF_READER: &str = concat!(
-    "SELECT m.id, m.sent_at, m.sender_id, m.recipient_id, m.body, m.details FROM folded_messages m
-      WHERE m.id = ?1 AND m.sent_at >= ?2 AND (?3 IN (m.sender_id, m.recipient_id) OR ",
-    is_read_in_room!("?3"),
-    ")"
-);
+macro_rules! one {
+    ($messages:literal, $condition:expr) => {
+        concat!(
+            "SELECT m.id, m.sent_at, m.sender_id, m.recipient_id, m.body, m.details FROM ",
+            $messages,
+            " m WHERE m.id = ?1 AND m.sent_at >= ?2 AND ",
+            $condition
+        )
+    };
+}
 
-const ONE: &str = "SELECT id, sent_at, sender_id, recipient_id, body, details FROM folded_messages
-      WHERE id = ?1 AND sent_at >= ?2 AND (?3 IS NULL OR sender_id = ?3)";
+macro_rules! is_from {
+    () => {
+        "(?3 IS NULL OR m.sender_id = ?3)"
+    };
+}
+
+macro_rules! is_readable {
+    () => {
+        concat!("(?3 IN (m.sender_id, m.recipient_id) OR ", is_read_in_room!("?3"), ")")
+    };
+}
+
+/// As [`ONE`], but of the messages that a user has sent, or may read.
+const OF_READER: [&str; 2] =
+    [one!("messages", is_readable!()), one!("folded_messages", is_readable!())];
+
+const ONE: [&str; 2] = [one!("messages", is_from!()), one!("folded_messages", is_from!())];
 
 /// As [`ONE`], with the text that it was sent with.
-const ONE_RAW: &str = "SELECT id, sent_at, sender_id, recipient_id, body, details FROM messages m
-      WHERE id = ?1 AND sent_at >= ?2 AND (?3 IS NULL OR sender_id = ?3)
-        AND NOT EXISTS (SELECT 1 FROM message_changes c WHERE c.message_id = m.id AND c.body IS NULL)";
+const ONE_RAW: [&str; 2] = [
+    one!("messages", is_from!()),
+    concat!(
+        one!("messages", is_from!()),
+        " AND NOT EXISTS (SELECT 1 FROM message_changes c WHERE c.message_id = m.id AND c.body IS NULL)"
+    ),
+];
+
+pub(super) const SENDER: [&str; 2] = [
+    "SELECT sender_id FROM messages WHERE id = ?1",
+    "SELECT sender_id FROM folded_messages WHERE id = ?1",
+];
+
+const SENDER_AND_BODY: [&str; 2] = [
+    "SELECT sender_id, CASE WHEN ?2 THEN body ELSE '' END FROM messages WHERE id = ?1",
+    "SELECT sender_id, CASE WHEN ?2 THEN body ELSE '' END FROM folded_messages WHERE id = ?1",
+];

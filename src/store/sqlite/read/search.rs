@@ -10,6 +10,7 @@ use crate::model::{
     UserName,
 };
 use crate::search::Matches;
+use crate::store::sqlite::changed::FindMessage;
 use crate::store::sqlite::operation::{Query, ReadContext};
 use crate::store::sqlite::operations::users;
 use crate::store::sqlite::projection::words;
@@ -21,6 +22,11 @@ use crate::store::types::search::{
     Envelope, Names, Plan, ReadAround, Readable, SEARCHED_ROWS_MAX, SEARCHED_TEXTS_MAX, Search,
     SearchPage, Searched, Token, Wants,
 };
+
+const ONE: [&str; 2] = [
+    "SELECT id, sent_at, sender_id, recipient_id, body, details FROM messages WHERE id = ?1",
+    "SELECT id, sent_at, sender_id, recipient_id, body, details FROM folded_messages WHERE id = ?1",
+];
 
 impl Query for Search {
     fn query(self, context: &ReadContext<'_>) -> rusqlite::Result<Searched> {
@@ -134,10 +140,7 @@ impl<'a> Page<'a> {
             "SELECT rowid FROM search WHERE search MATCH ?1 AND rowid > ?2 AND rowid < ?3
               ORDER BY rowid DESC",
         )?;
-        let mut find = connection.prepare_cached(
-            "SELECT id, sent_at, sender_id, recipient_id, body, details
-               FROM folded_messages WHERE id = ?1",
-        )?;
+        let mut find = FindMessage::prepare(connection, ONE)?;
         let mut wants = self.plan.wants();
         let mut is_asked = Vec::with_capacity(wants.one_of.len());
         for tokens in &wants.one_of {
@@ -154,7 +157,8 @@ impl<'a> Page<'a> {
                 break;
             }
             looked_at += 1;
-            let mut rows = find.query([row.get::<_, i64>(0)?])?;
+            let id = MessageId(row.get(0)?);
+            let mut rows = find.of(id)?.query([id.0])?;
             if let Some(row) = rows.next()?
                 && !self.take(row)?
             {
