@@ -1,7 +1,6 @@
 //! Events: what the server pushes to a watching connection. An event looks like a reply, but has a
 //! field `event`, which no reply has.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::framing::REPLY_END;
@@ -9,7 +8,8 @@ use super::json;
 use crate::model::{Change, CursorName, MailboxName, Message, MessageId, RoomName, UserName};
 
 /// One event of a stream.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// The next message, in the order of the message log.
@@ -52,7 +52,8 @@ pub enum Event {
 }
 
 /// How far a user has read: a conversation by its mark, or everything by the cursor `inbox`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
 pub struct ReadUpto {
     /// The other user of the conversation.
     #[serde(default, skip_serializing_if = "Option::is_none")]

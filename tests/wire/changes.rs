@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Server, Wire, is_on_postgres, operator, wait_until};
+use crate::support::{Server, Wire, operator};
+#[cfg(feature = "http")]
+use crate::support::{is_on_postgres, wait_until};
 
 fn post(wire: &mut Wire, token: &str, to: &str, body: &str) -> i64 {
     let posted = wire.done(format!("post {token} {}", json!({"to": [to], "body": body})));
@@ -272,6 +274,7 @@ fn others_change_nothing_and_learn_of_nothing() {
 }
 
 /// Every answer that may contain a text.
+#[cfg(feature = "http")]
 fn answers(server: &Server, wire: &mut Wire, token: &str, id: i64) -> String {
     let mut answers = String::new();
     for line in [
