@@ -174,6 +174,8 @@ fn dispatch(
         Command::Room(arguments) => command::room::run(arguments, view, link, out),
         Command::Who => command::who::run(view, link, out),
         Command::Status(arguments) => command::status::run(&arguments, view, link, out),
+        Command::Block(arguments) => command::block::run(arguments.user, view, link, out),
+        Command::Unblock(arguments) => command::block::end(arguments.user, view, link, out),
         Command::Whoami => command::whoami::run(view, link, out),
         Command::Passwd => command::passwd::run(view, link, out),
         Command::Sessions => command::sessions::run(view, link, out),

@@ -7,6 +7,7 @@ mod access;
 mod account;
 mod administration;
 mod awaited;
+mod blocks;
 mod changes;
 mod clock;
 mod expectations;
@@ -306,6 +307,9 @@ impl Service {
             Ok(Action::Receipts(list)) => self.list_receipts(session, list, responder),
             Ok(Action::Settings(change)) => self.change_settings(session, *change, responder),
             Ok(Action::Who(who)) => self.list_connected(session, who, responder),
+            Ok(Action::Block(other)) => self.set_block(session, other, true, responder),
+            Ok(Action::Unblock(other)) => self.set_block(session, other, false, responder),
+            Ok(Action::Blocks) => self.list_blocks(session, responder),
             Ok(Action::Watch(watch)) => self.watch(session, watch, responder),
             Ok(Action::Whoami) => self.identify(session, responder),
             Ok(Action::Sessions) => self.list_sessions(session, responder),

@@ -42,6 +42,7 @@ pub use sqlite::path::resolve;
 pub use sqlite::tools::check::{CheckDepth, Checked, FINDINGS_MAX};
 pub use sqlite::tools::offline::OfflineDatabase;
 pub use sqlite::tools::restore::{OldSessions, RESTORE_IDS_SKIPPED_MIN, restore};
+pub use types::blocks::{BLOCKS_MAX, BlockSet, Blocked, ListBlocks, SetBlock};
 pub use types::changes::{
     Alteration, ChangeMessage, EDITS_MAX, MessageChanged, PAGE_CHANGES_BYTES_MAX,
 };

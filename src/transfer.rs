@@ -12,8 +12,8 @@ use crate::model::{
 pub const FORMAT: &str = "chat-export";
 /// The version of the format. An import refuses a higher one.
 pub const VERSION: u32 = 2;
-/// The version of an export without rooms, marks and settings of users, which older programs import,
-/// too.
+/// The version of an export without rooms, marks, blocks and settings of users, which older programs
+/// import, too.
 pub const VERSION_WITHOUT_ROOMS: u32 = 1;
 /// The longest line, in bytes: a text of 32 KiB and all details with every byte escaped, and the
 /// fields around them.
@@ -37,6 +37,8 @@ pub enum Record {
     Cursor(Cursor),
     /// How far a user has read a conversation, beyond the cursor `inbox`.
     Mark(Mark),
+    /// Whom a user blocks. It comes before the first message.
+    Block(Block),
     /// One recipient's copy of a message. Messages come in the order of their ids.
     Message(Message),
 }
@@ -202,6 +204,20 @@ pub struct Mark {
     pub moved_at: Timestamp,
 }
 
+/// A user does not take messages of another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Block {
+    /// The user who blocks.
+    pub user: UserName,
+    /// The user who is blocked.
+    pub blocked: UserName,
+    /// The newest message then.
+    pub after: MessageId,
+    /// Since when.
+    pub at: Timestamp,
+}
+
 /// One recipient's copy of a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -258,6 +274,8 @@ pub enum Step {
     Membership(Membership),
     /// Invite a user to a room. Members and deleted users are left out.
     Invitation(Invitation),
+    /// Have a user block another one.
+    Block(Block),
     /// Assign only ids above this one from now on.
     Floor(MessageId),
     /// Move a cursor forward to its exported position.

@@ -14,7 +14,21 @@ use group_commit::{Collected, Commit, Expect, Flush, GroupCommit, Remaining, Tur
 
 /// Replaces `store::types` of the server.
 pub mod types {
+    pub mod blocks {
+        use crate::model::{MailboxId, UserId};
+
+        #[derive(Debug, Clone, Default, PartialEq, Eq)]
+        pub struct Blocks;
+
+        impl Blocks {
+            pub fn hide(&self, _: UserId, _: MailboxId) -> bool {
+                false
+            }
+        }
+    }
+
     pub mod rooms {
+        use super::blocks::Blocks;
         use crate::model::{MailboxId, MessageId, UserName};
 
         #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +36,7 @@ pub mod types {
             pub reader: Option<UserName>,
             pub rooms: Vec<LiveRoom>,
             pub left_upto: MessageId,
+            pub blocks: Blocks,
         }
 
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +48,8 @@ pub mod types {
 
         impl Default for LiveRooms {
             fn default() -> Self {
-                Self { reader: None, rooms: Vec::new(), left_upto: MessageId::ZERO }
+                let (rooms, left_upto) = (Vec::new(), MessageId::ZERO);
+                Self { reader: None, rooms, left_upto, blocks: Blocks }
             }
         }
 

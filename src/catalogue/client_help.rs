@@ -116,6 +116,17 @@ pub const HELP: &Help = &[
         "Tampilkan siapa yang sekarang tersambung, dan sejak kapan",
     ),
     ("Set your status: what you do now, for `who`", "Atur statusmu: kamu sedang apa, untuk `who`"),
+    (
+        "Take no messages from a user, or show whom you block",
+        "Jangan terima pesan dari seorang user, atau tampilkan siapa yang kamu blokir",
+    ),
+    ("Take messages from a user again", "Terima lagi pesan dari seorang user"),
+    // block
+    (
+        "The user to block. Without a user, those whom you block are shown",
+        "User yang diblokir. Tanpa user, yang kamu blokir ditampilkan",
+    ),
+    ("The user whom you no longer block", "User yang tidak kamu blokir lagi"),
     // status
     ("Take the text away", "Hapus teksnya"),
     ("Nobody sees that you are connected", "Tidak ada yang melihat kamu tersambung"),
@@ -892,6 +903,27 @@ dipisah tab. `list` menampilkan siapa yang login, tersambung atau tidak.
 Contoh:
   chat-cli who
   chat-cli who --json | jq -r .user",
+    }
+    block_examples {
+        en: "\
+Messages that a blocked user sends to you are refused. In rooms you do not see what they write: not
+as it arrives, nor in history or search. Messages that you have from them stay. `unblock` shows
+everything again. Without a user: a name and a time a line; exit code 1 if you block nobody.
+
+Examples:
+  chat-cli block robo
+  chat-cli block
+  chat-cli unblock robo",
+        id: "\
+Pesan yang dikirim user yang diblokir kepadamu ditolak. Di ruang kamu tidak melihat tulisannya: tidak
+saat masuk, tidak dalam riwayat atau pencarian. Pesan darinya yang sudah kamu punya tetap ada.
+`unblock` menampilkan semuanya lagi. Tanpa user: satu nama dan waktu per baris; kode keluar 1 jika
+kamu tidak memblokir siapa pun.
+
+Contoh:
+  chat-cli block robo
+  chat-cli block
+  chat-cli unblock robo",
     }
     status_examples {
         en: "\

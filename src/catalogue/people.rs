@@ -44,6 +44,23 @@ texts! {
         en: "invisible: nobody sees that you are connected; status: {status}",
         id: "tak terlihat: tidak ada yang melihat kamu tersambung; statusmu: {status}",
     }
+    blocked_now(user) {
+        en: "{user} is blocked: you get no messages from them, and see none in rooms",
+        id: "{user} diblokir: kamu tidak menerima pesannya, dan tidak melihatnya di ruang",
+    }
+    blocked_before(user) {
+        en: "{user} is blocked already",
+        id: "{user} sudah diblokir",
+    }
+    unblocked_now(user) {
+        en: "{user} is no longer blocked",
+        id: "{user} tidak diblokir lagi",
+    }
+    unblocked_before(user) {
+        en: "{user} is not blocked",
+        id: "{user} tidak diblokir",
+    }
+    nobody_is_blocked { en: "you block nobody", id: "kamu tidak memblokir siapa pun" }
     sent_then(failure) {
         en: "the message was sent, then: {failure}",
         id: "pesannya terkirim, lalu: {failure}",

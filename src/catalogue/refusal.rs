@@ -68,6 +68,10 @@ texts! {
         en: "your role in the room does not allow this",
         id: "peranmu di ruang itu tidak mengizinkan ini",
     }
+    not_allowed_to_user {
+        en: "you may not send to this user",
+        id: "kamu tidak boleh mengirim ke user itu",
+    }
     last_owner {
         en: "you are the last owner of the room: name another one",
         id: "kamu pemilik terakhir ruang itu: sebutkan pemilik lain",

@@ -6,6 +6,7 @@
 mod changes;
 mod commands;
 mod moment;
+mod people;
 mod rooms;
 mod values;
 
@@ -28,6 +29,7 @@ pub use commands::{
     TrustArguments, WatchArguments,
 };
 pub use moment::parse_when;
+pub use people::{BlockArguments, UnblockArguments};
 pub use rooms::{RoomArguments, RoomCommand, RoomCreateArguments, RoomSetArguments};
 pub use values::{ReceiptsOf, Since, parse_choice, parse_timeout, parse_user};
 
@@ -157,6 +159,10 @@ pub enum Command {
     Who,
     /// Set your status: what you do now, for `who`
     Status(StatusArguments),
+    /// Take no messages from a user, or show whom you block
+    Block(BlockArguments),
+    /// Take messages from a user again
+    Unblock(UnblockArguments),
     /// Talk in rooms: create, list, show, join, leave, invite, kick, members, set, archive
     Room(RoomArguments),
     /// Show who you are

@@ -4,6 +4,7 @@
 pub mod ack;
 pub mod ask;
 pub mod auth;
+pub mod block;
 pub mod change;
 pub mod completions;
 pub mod config;

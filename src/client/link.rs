@@ -206,6 +206,9 @@ fn is_repeatable(request: &Request) -> bool {
             | Action::Receipts(_)
             | Action::Settings(_)
             | Action::Who(_)
+            | Action::Block(_)
+            | Action::Unblock(_)
+            | Action::Blocks
             | Action::Whoami
             | Action::Sessions
             | Action::Tokens

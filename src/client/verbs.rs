@@ -23,7 +23,8 @@ use crate::protocol::command::{Action, Request};
 use crate::protocol::expectation::{Expect, Expectations, Expected, Report};
 use crate::protocol::invitations::{Accept, Accepted, InvitationInfo};
 use crate::protocol::people::{
-    ChangeSettings, Connected, ConnectedUser, ListReceipts, ReceiptList, SettingsInfo, WHO_MAX, Who,
+    BlockList, BlockState, BlockedUser, ChangeSettings, Connected, ConnectedUser, ListReceipts,
+    OtherUser, ReceiptList, SettingsInfo, WHO_MAX, Who,
 };
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::{
@@ -350,6 +351,25 @@ pub fn settings(
 ) -> Result<SettingsInfo, Failure> {
     let fields = link.call(&in_session(token, Action::Settings(Box::new(change))))?;
     read(link, fields)
+}
+
+/// Blocks a user.
+pub fn block(link: &mut Link, token: Token, user: UserName) -> Result<BlockState, Failure> {
+    let fields = link.call(&in_session(token, Action::Block(OtherUser { user })))?;
+    read(link, fields)
+}
+
+/// Ends a block.
+pub fn unblock(link: &mut Link, token: Token, user: UserName) -> Result<BlockState, Failure> {
+    let fields = link.call(&in_session(token, Action::Unblock(OtherUser { user })))?;
+    read(link, fields)
+}
+
+/// The users whom the user blocks, by name.
+pub fn blocks(link: &mut Link, token: Token) -> Result<Vec<BlockedUser>, Failure> {
+    let fields = link.call(&in_session(token, Action::Blocks))?;
+    let BlockList { blocked } = read(link, fields)?;
+    Ok(blocked)
 }
 
 /// Passes all users who are connected to `show`, page by page.

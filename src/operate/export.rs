@@ -57,6 +57,7 @@ pub(super) fn run(
             | Record::Membership(_)
             | Record::Invitation(_)
             | Record::Cursor(_)
+            | Record::Block(_)
             | Record::Mark(_) => {}
         }
         output.write_all(&line)

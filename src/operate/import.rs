@@ -24,7 +24,7 @@ use crate::store;
 use crate::terminal::progress::{Measure, Progress};
 use crate::terminal::reason::of_invalid;
 use crate::transfer::{
-    FORMAT, Header, Invitation, Membership, Message, Record, Step, Taken, VERSION,
+    Block, FORMAT, Header, Invitation, Membership, Message, Record, Step, Taken, VERSION,
 };
 use lines::Lines;
 use places::Places;
@@ -58,6 +58,7 @@ struct Summary {
     /// Memberships that were not imported, because others overlap them.
     memberships_left: usize,
     invitations: usize,
+    blocks: usize,
     /// The path of the database, if the import created it.
     new_database: Option<PathBuf>,
 }
@@ -157,6 +158,8 @@ struct Import {
     memberships: Vec<Membership>,
     /// The invitations, which wait for them: a member is not invited.
     invitations: Vec<Invitation>,
+    /// The blocks, which come last.
+    blocks: Vec<Block>,
     progress: Progress,
 }
 
@@ -170,6 +173,7 @@ impl Import {
             places: Places::default(),
             memberships: Vec::new(),
             invitations: Vec::new(),
+            blocks: Vec::new(),
             progress,
         }
     }
@@ -184,6 +188,7 @@ impl Import {
                 Record::Invitation(of) => self.invitations.push(of),
                 Record::Cursor(cursor) => self.places.expect(cursor),
                 Record::Mark(mark) => self.places.expect_mark(mark),
+                Record::Block(block) => self.blocks.push(block),
                 Record::Message(message) => self.add_message(&lines, message)?,
             }
         }
@@ -200,6 +205,9 @@ impl Import {
             self.add(&lines, Step::Invitation(invitation))?;
         }
         self.ask(&lines)?;
+        for block in &mut self.blocks {
+            block.after = self.places.id_here(block.after).unwrap_or(MessageId::ZERO);
+        }
         let (cursors, dead) = std::mem::take(&mut self.places).settle();
         for (count, step) in cursors.into_iter().enumerate() {
             if count % BATCH_CURSORS_MAX == 0 {
@@ -208,6 +216,10 @@ impl Import {
             self.add(&lines, step)?;
         }
         dead.into_iter().try_for_each(|step| self.add(&lines, step))?;
+        // A message that is hidden can be a dead letter, and could not become one.
+        for block in std::mem::take(&mut self.blocks) {
+            self.add(&lines, Step::Block(block))?;
+        }
         self.ask(&lines)
     }
 
@@ -305,6 +317,7 @@ impl Import {
             (Step::Room(_), Taken::Done) => summary.rooms += 1,
             (Step::Membership(_), Taken::Done) => summary.memberships += 1,
             (Step::Invitation(_), Taken::Done) => summary.invitations += 1,
+            (Step::Block(_), Taken::Done) => summary.blocks += 1,
             (Step::Membership(_), Taken::Left) => summary.memberships_left += 1,
             (Step::Message(message), Taken::Stored(id) | Taken::There(id)) => {
                 if matches!(taken, Taken::Stored(_)) {

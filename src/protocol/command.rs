@@ -16,7 +16,7 @@ use super::arguments::{
 use super::expectation::{Expect, ExpectFields, Report, ReportFields};
 use super::invitations::{Accept, AcceptFields, InvitationFields};
 use super::json;
-use super::people::{ChangeSettings, ListReceipts, Who};
+use super::people::{ChangeSettings, ListReceipts, OtherUser, Who};
 use super::proxy;
 use super::refusal::{Code, Refusal};
 use super::rooms::RoomAction;
@@ -104,6 +104,12 @@ pub enum Action {
     Settings(Box<ChangeSettings>),
     /// `who TOKEN {json}`
     Who(Who),
+    /// `block TOKEN {json}`
+    Block(OtherUser),
+    /// `unblock TOKEN {json}`
+    Unblock(OtherUser),
+    /// `blocks TOKEN`
+    Blocks,
     /// `watch TOKEN {json}`
     Watch(Watch),
     /// `whoami TOKEN`
@@ -173,6 +179,9 @@ impl Request {
             "receipts" => parse_json(rest, |list: ListReceipts| list.check().map(Action::Receipts)),
             "settings" => parse_json(rest, |change| Ok(Action::Settings(Box::new(change)))),
             "who" => parse_json(rest, |who: Who| who.check().map(Action::Who)),
+            "block" => parse_json(rest, |other| Ok(Action::Block(other))),
+            "unblock" => parse_json(rest, |other| Ok(Action::Unblock(other))),
+            "blocks" => parse_json(rest, |Nothing {}| Ok(Action::Blocks)),
             "watch" => parse_json(rest, |watch: Watch| watch.check().map(Action::Watch)),
             "whoami" => parse_json(rest, |Nothing {}| Ok(Action::Whoami)),
             "sessions" => parse_json(rest, |Nothing {}| Ok(Action::Sessions)),
@@ -280,6 +289,9 @@ impl Action {
             Self::Receipts(_) => Verb::Receipts,
             Self::Settings(_) => Verb::Settings,
             Self::Who(_) => Verb::Who,
+            Self::Block(_) => Verb::Block,
+            Self::Unblock(_) => Verb::Unblock,
+            Self::Blocks => Verb::Blocks,
             Self::Watch(_) => Verb::Watch,
             Self::Whoami => Verb::Whoami,
             Self::Sessions => Verb::Sessions,
@@ -317,6 +329,7 @@ impl Action {
             Self::Receipts(list) => json::to_string(list),
             Self::Settings(change) => json::to_string(change),
             Self::Who(who) => json::to_string(who),
+            Self::Block(other) | Self::Unblock(other) => json::to_string(other),
             Self::Watch(watch) => json::to_string(watch),
             Self::Revoke(revoke) => json::to_string(&RevokeFields::of(*revoke)),
             Self::Passwd(passwd) => json::to_string(&PasswdFields::of(passwd)),
@@ -327,9 +340,12 @@ impl Action {
             Self::Cancel(cancel) => json::to_string(cancel),
             Self::TokenCreate(create) => json::to_string(create),
             Self::TokenRevoke(revoke) => json::to_string(&TokenRevokeFields::of(revoke)),
-            Self::Unread | Self::Whoami | Self::Sessions | Self::Expectations | Self::Tokens => {
-                json::to_string(&Nothing {})
-            }
+            Self::Unread
+            | Self::Blocks
+            | Self::Whoami
+            | Self::Sessions
+            | Self::Expectations
+            | Self::Tokens => json::to_string(&Nothing {}),
         };
         format!("{verb} {token} {fields}\r\n")
     }
@@ -934,6 +950,9 @@ mod tests {
                 }),
             (prop::option::of(name()), 1..=WHO_MAX)
                 .prop_map(|(after, limit)| Action::Who(Who { after, limit })),
+            name().prop_map(|user| Action::Block(OtherUser { user })),
+            name().prop_map(|user| Action::Unblock(OtherUser { user })),
+            Just(Action::Blocks),
             account_action(),
             room_action().prop_map(|action| Action::Room(Box::new(action))),
         ]

@@ -139,3 +139,42 @@ pub struct ConnectedUser {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub invisible: bool,
 }
+
+/// A user to block, or no longer to block.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct OtherUser {
+    /// The name.
+    pub user: UserName,
+}
+
+/// Whether a user is blocked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
+pub struct BlockState {
+    /// The other user.
+    pub user: UserName,
+    /// The user is blocked now.
+    pub blocked: bool,
+    /// That was different before.
+    pub changed: bool,
+}
+
+/// The users whom a user blocks, in the order of their names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
+pub struct BlockList {
+    /// The users.
+    pub blocked: Vec<BlockedUser>,
+}
+
+/// A user who is blocked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(schemars::JsonSchema))]
+pub struct BlockedUser {
+    /// The name.
+    pub user: UserName,
+    /// Since when.
+    pub since: Timestamp,
+}

@@ -9,6 +9,9 @@ use serde::Serialize;
 use super::framing::REPLY_END;
 use super::json;
 
+/// The text of [`Code::NotAllowed`] for a message to a user. It gives no reason.
+pub const NOT_TO_THIS_USER: &str = "you may not send to this user";
+
 /// Defines [`Code`] together with each code's word on the wire, in both directions.
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $word:literal,)*) => {

@@ -14,7 +14,7 @@ use super::expectation::{Expectations, Expected};
 pub use super::framing::REPLY_END;
 use super::invitations::{Accepted, InvitationInfo};
 use super::json;
-use super::people::{Connected, ReceiptList, SettingsInfo};
+use super::people::{BlockList, BlockState, Connected, ReceiptList, SettingsInfo};
 use super::refusal::{Code, Refusal};
 use super::rooms::RoomReply;
 use super::scheduled::{CancelReply, Later, ScheduledList};
@@ -83,6 +83,10 @@ pub enum Reply {
     Settings(SettingsInfo),
     /// To `who`.
     Connected(Connected),
+    /// To `block` and `unblock`.
+    Block(BlockState),
+    /// To `blocks`.
+    Blocks(BlockList),
     /// To `watch`. Events follow it.
     Watching(Watching),
     /// To `whoami`.
@@ -561,6 +565,8 @@ impl Reply {
             Self::Receipts(fields) => json::encode(&Done::new(fields), out),
             Self::Settings(fields) => json::encode(&Done::new(fields), out),
             Self::Connected(fields) => json::encode(&Done::new(fields), out),
+            Self::Block(fields) => json::encode(&Done::new(fields), out),
+            Self::Blocks(fields) => json::encode(&Done::new(fields), out),
             Self::Watching(fields) => json::encode(&Done::new(fields), out),
             Self::Identity(fields) => json::encode(&Done::new(fields), out),
             Self::Sessions(fields) => json::encode(&Done::new(fields), out),

@@ -18,7 +18,10 @@ use super::event::Event;
 use super::expectation::{ExpectFields, Expectations, Expected, ReportFields};
 use super::invitations::{AcceptFields, Accepted, InvitationFields, InvitationInfo};
 use super::object::{AuthFields, SendFields};
-use super::people::{ChangeSettings, Connected, ListReceipts, ReceiptList, SettingsInfo, Who};
+use super::people::{
+    BlockList, BlockState, ChangeSettings, Connected, ListReceipts, OtherUser, ReceiptList,
+    SettingsInfo, Who,
+};
 use super::refusal::{Code, RefusalFields};
 use super::reply::{
     Authenticated, Changed, Conversations, Ended, Found, Hello, Help, Identity, InboxFields, Page,
@@ -129,6 +132,8 @@ impl Shapes {
             Verb::Receipts => self.shape::<ListReceipts, ReceiptList>(),
             Verb::Settings => self.shape::<ChangeSettings, SettingsInfo>(),
             Verb::Who => self.shape::<Who, Connected>(),
+            Verb::Block | Verb::Unblock => self.shape::<OtherUser, BlockState>(),
+            Verb::Blocks => self.shape::<Nothing, BlockList>(),
             Verb::Watch => self.shape::<Watch, Watching>(),
             Verb::Whoami => self.shape::<Nothing, Identity>(),
             Verb::Sessions => self.shape::<Nothing, Sessions>(),

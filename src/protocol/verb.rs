@@ -68,6 +68,12 @@ verbs! {
     Settings = "settings",
     /// Lists the users who are connected.
     Who = "who",
+    /// Blocks a user.
+    Block = "block",
+    /// Ends a block.
+    Unblock = "unblock",
+    /// Lists the users whom the user blocks.
+    Blocks = "blocks",
     /// Starts a stream of messages.
     Watch = "watch",
     /// Identifies the user and the session of a token.
@@ -149,6 +155,7 @@ impl Verb {
             | Self::Unread
             | Self::Receipts
             | Self::Who
+            | Self::Blocks
             | Self::Watch
             | Self::Whoami
             | Self::Rooms
@@ -168,6 +175,8 @@ impl Verb {
             | Self::Expect
             | Self::Report
             | Self::Settings
+            | Self::Block
+            | Self::Unblock
             | Self::Cancel => Right::Change,
             Self::Logout
             | Self::Sessions

@@ -21,7 +21,7 @@ use crate::model::{BODY_BYTES_MAX, Body, Details, Key, Priority, Tags, Timestamp
 use crate::protocol::expectation::{
     self, Expect, Expectations, Expected, Report as ReportArguments, Reported,
 };
-use crate::protocol::refusal::{Code, Refusal};
+use crate::protocol::refusal::{Code, NOT_TO_THIS_USER, Refusal};
 use crate::protocol::reply::Reply;
 use crate::store::{
     Append, Appended, EXPECTATIONS_MAX, EngineRead, EngineWrite, FindUntold, ListExpectations,
@@ -127,6 +127,10 @@ impl Service {
             }
             Ok(Put::UnknownUser) => {
                 let refusal = Refusal::from(Code::UnknownRecipient);
+                responder.answer(refusal.about([tell.to_string()]));
+            }
+            Ok(Put::NotAllowed) => {
+                let refusal = Refusal::new(Code::NotAllowed, NOT_TO_THIS_USER);
                 responder.answer(refusal.about([tell.to_string()]));
             }
             Ok(Put::TooMany) => {
@@ -260,10 +264,14 @@ impl Service {
                 Ok(Appended::KeyConflict) => settled.push(number),
                 Ok(Appended::InboxFull(_)) => drop(round.full.insert(untold[number].tell.clone())),
                 // The others are refusals of rooms, and of answers.
+                Ok(Appended::NotAllowed(_)) => {
+                    let name = untold[number].name.as_str();
+                    tracing::warn!(name, "the user whom an expectation tells blocks its owner");
+                    settled.push(number);
+                }
                 Ok(
                     Appended::UnknownRecipients(_)
                     | Appended::UnknownMessage
-                    | Appended::NotAllowed(_)
                     | Appended::RoomArchived(_),
                 ) => {
                     let name = untold[number].name.as_str();

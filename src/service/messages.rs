@@ -14,7 +14,7 @@ use crate::model::{
 };
 use crate::protocol::arguments::{Ack, DeadLetter, Fetch, FetchFrom, Post, Search};
 use crate::protocol::json;
-use crate::protocol::refusal::{Code, Refusal};
+use crate::protocol::refusal::{Code, NOT_TO_THIS_USER, Refusal};
 use crate::protocol::reply::{
     self, Acked, Found, Hit, Inbox, InboxEntry, PAGE_BYTES_MAX, Posted, Reply, SentTo, Unread,
     UnreadFrom, UnreadIn,
@@ -368,8 +368,13 @@ pub(super) fn refuse_append(appended: Result<Appended, StoreError>) -> Reply {
         Ok(Appended::UnknownRecipients(users)) => {
             Refusal::from(Code::UnknownRecipient).about(names(users)).into()
         }
-        Ok(Appended::NotAllowed(rooms)) => {
-            Refusal::from(Code::NotAllowed).about(names(rooms)).into()
+        Ok(Appended::NotAllowed(mailboxes)) => {
+            let is_of_rooms = mailboxes.iter().all(|name| name.room().is_some());
+            let refusal = match is_of_rooms {
+                true => Refusal::from(Code::NotAllowed),
+                false => Refusal::new(Code::NotAllowed, NOT_TO_THIS_USER),
+            };
+            refusal.about(names(mailboxes)).into()
         }
         Ok(Appended::RoomArchived(rooms)) => {
             Refusal::from(Code::RoomArchived).about(names(rooms)).into()

@@ -308,7 +308,7 @@ fn reason(refused: &Appended) -> String {
         Appended::UnknownRecipients(gone) => {
             format!("{} is gone, or you are no longer in it", names(gone))
         }
-        Appended::NotAllowed(rooms) => format!("you may not post to {}", names(rooms)),
+        Appended::NotAllowed(those) => format!("you may not post to {}", names(those)),
         Appended::RoomArchived(rooms) => format!("{} is archived", names(rooms)),
         Appended::InboxFull(users) => format!("the inbox of {} is full", names(users)),
         Appended::UnknownMessage => "the message that it answers is gone".to_owned(),

@@ -50,6 +50,11 @@ use invitations::{
     invitation_is_refused_for_a_name_or_room_that_cannot_be,
     invitation_makes_one_account_in_its_rooms, invitation_of_a_removed_user_does_not_open_again,
 };
+use rooms::blocks::{
+    block_refuses_what_is_sent_later, blocked_author_changes_no_text_that_the_reader_has,
+    blocked_user_sends_nothing_to_the_user_alone, blocks_are_limited,
+    blocks_follow_renamed_users_and_end_with_deleted_ones,
+};
 use rooms::conversations::list_goes_on_after_large_messages;
 use rooms::marks::{
     floor_rises_step_by_step_and_a_rewound_cursor_wins, marks_are_limited_and_end_with_the_cursor,
@@ -547,6 +552,11 @@ macro_rules! promises {
             invitation_is_refused_for_a_name_or_room_that_cannot_be
             invitation_ends_by_its_time_or_when_it_is_revoked
             invitation_of_a_removed_user_does_not_open_again
+            blocked_user_sends_nothing_to_the_user_alone
+            blocks_follow_renamed_users_and_end_with_deleted_ones
+            blocks_are_limited
+            blocked_author_changes_no_text_that_the_reader_has
+            block_refuses_what_is_sent_later
         ]);
     };
 }

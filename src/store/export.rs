@@ -8,8 +8,8 @@ use crate::model::{
     UserId, UserName,
 };
 use crate::transfer::{
-    Cursor, CursorOf, FORMAT, Header, Invitation, Mark, Membership, Message, Record, Room, User,
-    VERSION, VERSION_WITHOUT_ROOMS,
+    Block, Cursor, CursorOf, FORMAT, Header, Invitation, Mark, Membership, Message, Record, Room,
+    User, VERSION, VERSION_WITHOUT_ROOMS,
 };
 
 /// The maximum size of one read, in bytes of text. It bounds the memory of an export, and keeps each
@@ -77,6 +77,8 @@ pub(in crate::store) struct Start {
     /// The marks of the selected users that are after the cursor `inbox`, in the order of the numbers
     /// of users and mailboxes.
     pub(in crate::store) marks: Vec<Mark>,
+    /// Whom the selected users block, in the order of the numbers of both.
+    pub(in crate::store) blocks: Vec<Block>,
 }
 
 /// A user, whose record is taken out once it is exported.
@@ -125,9 +127,13 @@ pub(in crate::store) fn export<E>(
     let mut take = |record| take(record).map_err(ExportError::Output);
     let start = source.start(export).map_err(ExportError::Database)?;
     let start = start.ok_or(ExportError::UnknownUser)?;
-    let Start { newest, only, rooms, memberships, invitations, cursors, marks, mut users } = start;
+    let Start { newest, only, rooms, memberships, invitations, cursors, marks, .. } = start;
+    let (blocks, mut users) = (start.blocks, start.users);
     let has_settings = |user: &ExportedUser| user.record.as_ref().is_some_and(User::has_settings);
-    let is_old = rooms.is_empty() && marks.is_empty() && !users.iter().any(has_settings);
+    let is_old = rooms.is_empty()
+        && marks.is_empty()
+        && blocks.is_empty()
+        && !users.iter().any(has_settings);
     let version = if is_old { VERSION_WITHOUT_ROOMS } else { VERSION };
     take(Record::Header(Header { format: FORMAT.to_owned(), version, newest }))?;
     // All users, or the selected one. The other users of that one's messages come when they are
@@ -157,6 +163,13 @@ pub(in crate::store) fn export<E>(
             take(Record::User(record))?;
         }
         take(Record::Mark(mark))?;
+    }
+    for block in blocks {
+        let is_other = |user: &&mut ExportedUser| block.blocked == user.name;
+        if let Some(record) = users.iter_mut().find(is_other).and_then(|user| user.record.take()) {
+            take(Record::User(record))?;
+        }
+        take(Record::Block(block))?;
     }
     loop {
         let messages = source.next_messages().map_err(ExportError::Database)?;

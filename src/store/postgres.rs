@@ -13,6 +13,7 @@
 //! only reads, beside the nodes.
 
 mod append;
+mod blocks;
 pub mod connect;
 pub mod durability;
 pub mod encryption;

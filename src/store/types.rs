@@ -1,5 +1,6 @@
 //! The operations of a store and their answers. Nothing here knows an engine.
 
+pub(in crate::store) mod blocks;
 pub(in crate::store) mod changes;
 pub(in crate::store) mod conversations;
 pub(in crate::store) mod counting;

@@ -1,7 +1,7 @@
 //! The lines of an export, and those of the admin socket.
 
 use chat::admin::{decode_request, decode_result, encode_request, encode_result};
-use chat::transfer::{Cursor, Header, Mark, Message, PasswordHash, Record, User};
+use chat::transfer::{Block, Cursor, Header, Mark, Message, PasswordHash, Record, User};
 
 use super::choices::Choices;
 
@@ -40,7 +40,7 @@ fn check_record(record: &Record) {
 
 fn record(choices: &mut Choices<'_>) -> Record {
     let moment = |choices: &mut Choices<'_>| choices.flag().then(|| choices.moment());
-    match choices.below(5) {
+    match choices.below(6) {
         0 => Record::Header(Header {
             format: choices.text(),
             version: choices.number() as u32,
@@ -64,6 +64,12 @@ fn record(choices: &mut Choices<'_>) -> Record {
             cursor: choices.cursor(),
             upto: choices.id(),
             moved_at: choices.moment(),
+        }),
+        4 => Record::Block(Block {
+            user: choices.name(),
+            blocked: choices.name(),
+            after: choices.id(),
+            at: choices.moment(),
         }),
         3 => Record::Mark(Mark {
             user: choices.name(),

@@ -7,6 +7,7 @@ mod support;
 mod account;
 #[cfg(feature = "http")]
 mod api;
+mod blocks;
 mod changes;
 mod conversations;
 mod delivery;

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::catalogue::{Language, language, refusal, room, shared};
 use crate::client::exit::Exit;
-use crate::protocol::refusal::Code;
+use crate::protocol::refusal::{Code, NOT_TO_THIS_USER};
 use crate::protocol::reply::DecodedReply;
 use crate::terminal::text;
 
@@ -79,6 +79,7 @@ impl Refused {
             Some("") => said.into(),
             Some(details) => format!("{said}{details}").into(),
             None if self.is_by_client || is_seed => message.into(),
+            None if message == NOT_TO_THIS_USER => refusal::not_allowed_to_user().into(),
             None if message.is_empty() || is_text_of_a_code(message) => said.into(),
             // Not the server, but this user has too many.
             None if code == Code::TooManyRooms => refusal::you_have_too_many_rooms().into(),

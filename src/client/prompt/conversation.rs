@@ -1,5 +1,6 @@
 //! Executes the lines that a person types at a terminal. The token is never shown.
 
+mod blocks;
 mod commands;
 mod later;
 pub mod rooms;

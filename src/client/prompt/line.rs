@@ -5,6 +5,7 @@ pub const VERBS: &[&str] = &[
     "answer",
     "auth",
     "bell",
+    "block",
     "conversations",
     "delete",
     "edit",
@@ -27,6 +28,7 @@ pub const VERBS: &[&str] = &[
     "sessions",
     "status",
     "to",
+    "unblock",
     "unread",
     "users",
     "who",
@@ -48,6 +50,7 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("create", room!("create")),
     ("del", "delete"),
     ("find", "search"),
+    ("ignore", "block"),
     ("grep", "search"),
     ("invite", room!("invite")),
     ("join", room!("join")),
@@ -64,8 +67,8 @@ const SYNONYMS: &[(&str, &str)] = &[
 ];
 /// Verbs that may precede a password.
 const SECRET_VERBS: &[&str] = &["auth", "login", "passwd"];
-/// Verbs that precede the name of a user, and all but `auth` also of a room.
-pub const TAKES_NAME: &[&str] = &["auth", "history", "send", "to"];
+/// Verbs that precede the name of a user.
+pub const TAKES_NAME: &[&str] = &["auth", "block", "history", "send", "to", "unblock"];
 
 /// The least similarity of a suggestion; 1 is equality.
 const SIMILARITY_MIN: f64 = 0.8;
@@ -186,6 +189,16 @@ pub enum Line<'a> {
         /// The status, `-` or an option; may be empty.
         text: &'a str,
     },
+    /// `block [USER]`
+    Block {
+        /// The user; empty to show who is blocked.
+        user: &'a str,
+    },
+    /// `unblock USER`
+    Unblock {
+        /// The user.
+        user: &'a str,
+    },
     /// `unread`
     Unread,
     /// `whoami`
@@ -257,6 +270,9 @@ impl<'a> Line<'a> {
             ("revoke", (which, "")) => Self::Revoke { which },
             ("who", ("", _)) => Self::Who,
             ("status", _) => Self::Status { text: rest },
+            ("block", (user, "")) => Self::Block { user },
+            ("unblock", ("", _)) => Self::Incomplete,
+            ("unblock", (user, "")) => Self::Unblock { user },
             ("receipts", (of, "")) => Self::Receipts { of },
             ("inbox", ("", _)) => Self::Inbox,
             ("list", ("", _)) => Self::List,
@@ -420,6 +436,11 @@ mod tests {
             ("receipts", Line::Receipts { of: "" }),
             ("receipts 7 8", Line::Surplus),
             ("who", Line::Who),
+            ("block", Line::Block { user: "" }),
+            ("block paff", Line::Block { user: "paff" }),
+            ("block paff neko", Line::Surplus),
+            ("unblock paff", Line::Unblock { user: "paff" }),
+            ("unblock", Line::Incomplete),
             ("who neko", Line::Surplus),
             ("status at  lunch", Line::Status { text: "at  lunch" }),
             ("status", Line::Status { text: "" }),

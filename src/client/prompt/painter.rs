@@ -180,7 +180,7 @@ impl Painter {
     /// The names that can stand after a verb and begin with `word`. The last one of a list counts.
     fn names(&self, verb: &str, word: &str) -> Vec<String> {
         let (before, begun) = word.split_at(word.rfind(',').map_or(0, |comma| comma + 1));
-        let takes_room = verb != "auth";
+        let takes_room = !["auth", "block", "unblock"].contains(&verb);
         let names = self.board.names(begun).into_iter();
         let names = names.filter(|name| takes_room || name.user().is_some());
         let is_named = |name: &MailboxName| before.split(',').any(|it| it == name.as_str());

@@ -320,7 +320,9 @@ impl LiveInbox {
             let messages = state.messages_of(room.mailbox, after.max(room.after));
             messages.filter(move |text| {
                 let is_mention = |reader| mentions(text.message.body.as_str(), reader);
-                text.sender != user && (!room.only_mentions || reader.is_some_and(is_mention))
+                text.sender != user
+                    && !rooms.blocks.hide(text.sender, room.mailbox)
+                    && (!room.only_mentions || reader.is_some_and(is_mention))
             })
         };
         let mut runs: Vec<Box<dyn Iterator<Item = &'a LiveMessage> + 'a>> =

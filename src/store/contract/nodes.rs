@@ -1,5 +1,6 @@
 //! Several nodes of one PostgreSQL database.
 
+mod blocks;
 mod expectations;
 mod rooms;
 mod scheduled;

@@ -1,6 +1,7 @@
 //! Compares random histories of rooms with a model that knows no intervals: each message has the set
 //! of the users who may read it, and a user who joins is added to those sets.
 
+pub(super) mod blocks;
 mod changes;
 pub(super) mod conversations;
 pub(super) mod marks;
@@ -98,6 +99,11 @@ pub(super) enum Step {
         user: usize,
         is_on: bool,
     },
+    Block {
+        user: usize,
+        other: usize,
+        is_blocked: bool,
+    },
     /// Searches, before and after all messages are indexed.
     Search,
     Reopen,
@@ -157,6 +163,8 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => user().prop_map(|user| Step::Rename { user }),
         1 => (user(), prop::bool::weighted(0.6))
             .prop_map(|(user, is_on)| Step::Receipts { user, is_on }),
+        3 => (user(), user(), prop::bool::weighted(0.7))
+            .prop_map(|(user, other, is_blocked)| Step::Block { user, other, is_blocked }),
         1 => Just(Step::Search),
         1 => Just(Step::Reopen),
     ];
@@ -200,6 +208,8 @@ struct Model {
     dead: BTreeSet<(usize, i64)>,
     /// Who has receipts off.
     without_receipts: BTreeSet<usize>,
+    /// By the user who blocks and the other one, with the newest message then.
+    blocks: BTreeMap<(usize, usize), i64>,
     rooms: BTreeMap<usize, Room>,
     renames: usize,
 }
@@ -357,6 +367,9 @@ impl Model {
                 self.names[user] = to;
             }
             Step::Receipts { user, is_on } => self.turn_receipts(engine, user, is_on),
+            Step::Block { user, other, is_blocked } => {
+                self.block(engine, (user, other), is_blocked);
+            }
             Step::Search => {
                 self.compare_search(engine);
                 engine.store().index_words();
@@ -541,16 +554,18 @@ impl Model {
             to.iter().filter(is_it).map(|to| name(to).parse().unwrap()).collect()
         };
         let unknown = refused(&|room| !room.sees(from), true);
-        let forbidden = refused(
-            &|room| {
+        let is_forbidden = |to: usize| match to.checked_sub(USERS.len()) {
+            None => self.blocks.contains_key(&(to, from)),
+            Some(room) => self.rooms.get(&room).is_some_and(|room| {
                 let least = match room.posting {
                     Posting::Members => Role::Member,
                     Posting::Moderators => Role::Moderator,
                 };
                 room.members.get(&from) < Some(&least)
-            },
-            false,
-        );
+            }),
+        };
+        let forbidden: Vec<MailboxName> =
+            to.iter().filter(|&&to| is_forbidden(to)).map(|to| name(to).parse().unwrap()).collect();
         let archived = refused(&|room| room.is_archived, false);
         if !unknown.is_empty() {
             return assert_eq!(appended, Appended::UnknownRecipients(unknown));
@@ -562,7 +577,7 @@ impl Model {
             return assert_eq!(appended, Appended::RoomArchived(archived));
         }
         let thread = reply_to.map(|id| {
-            let is_it = |sent: &&Sent| sent.id == id.0 && sent.readers.contains(&from);
+            let is_it = |sent: &&Sent| sent.id == id.0 && self.reads(sent, from);
             self.sent.iter().find(is_it).map(|sent| sent.thread)
         });
         if thread == Some(None) {
@@ -597,7 +612,7 @@ impl Model {
         let id = self.place(place);
         let is_for = |sent: &Sent| match sent.to.checked_sub(USERS.len()) {
             None => sent.to == user,
-            Some(_) => sent.readers.contains(&user),
+            Some(_) => self.reads(sent, user),
         };
         let letter =
             AddDeadLetter { user: number(user), cursor: CursorName::inbox(), id: MessageId(id) };
@@ -634,6 +649,11 @@ impl Model {
 
     /// Whether a message counts as unread for a user, and is pushed.
     fn is_incoming(&self, sent: &Sent, user: usize) -> bool {
+        self.has_arrived(sent, user) && !self.is_hidden(sent, user)
+    }
+
+    /// The same, whomever the user blocks.
+    fn has_arrived(&self, sent: &Sent, user: usize) -> bool {
         let Some(room) = sent.to.checked_sub(USERS.len()) else { return sent.to == user };
         let is_wanted = match self.rooms[&room].notify.get(&user) {
             Some(Notify::All) => true,
@@ -653,9 +673,8 @@ impl Model {
             let whole = |wanted, start| pages(engine, user, wanted, start, None).unwrap();
             let begin = || PageStart::After(MessageId::ZERO);
             assert_eq!(whole(INCOMING, begin()), incoming, "incoming of {user}");
-            let in_mailboxes = |sent: &Sent| {
-                sent.to == user || sent.to >= USERS.len() && sent.readers.contains(&user)
-            };
+            let in_mailboxes =
+                |sent: &Sent| sent.to == user || sent.to >= USERS.len() && self.reads(sent, user);
             let mut all = self.ids(in_mailboxes);
             assert_eq!(whole(Wanted::All, begin()), all, "all of {user}");
             all.reverse();
@@ -784,7 +803,7 @@ impl Model {
             match pages(engine, user, Wanted::All, begin, Some(name.into())) {
                 Ok(found) => {
                     assert!(was_member);
-                    let expected = |sent: &Sent| in_room(sent) && sent.readers.contains(&user);
+                    let expected = |sent: &Sent| in_room(sent) && self.reads(sent, user);
                     assert_eq!(found, self.ids(expected), "room {room} of {user}");
                 }
                 Err(Unreadable::Unknown) => assert!(!was_member && seen.is_none()),
@@ -813,7 +832,7 @@ impl Model {
             found
         };
         for user in 0..USERS.len() {
-            let readable = self.ids(|sent| sent.readers.contains(&user));
+            let readable = self.ids(|sent| self.reads(sent, user));
             for query in ["hai", "-missing"] {
                 assert_eq!(found(user, query), readable, "{query} by {user}");
             }
@@ -827,9 +846,8 @@ impl Model {
                         assert!(was_member, "{query} by {user}");
                         let in_room = |sent: &Sent| sent.to == USERS.len() + room;
                         for (query, is_in) in [(query, true), (format!("-in:{name}"), false)] {
-                            let expected = |sent: &Sent| {
-                                sent.readers.contains(&user) && in_room(sent) == is_in
-                            };
+                            let expected =
+                                |sent: &Sent| self.reads(sent, user) && in_room(sent) == is_in;
                             assert_eq!(
                                 found(user, &query),
                                 self.ids(expected),
@@ -855,9 +873,9 @@ impl Model {
             let (of, start) = (MessageId(sent.id), ThreadStart::After(MessageId::ZERO));
             let read = ReadThread { reader: number(user), of, start, since: None, bounds };
             let found = engine.read(read);
-            assert_eq!(found.is_some(), sent.readers.contains(&user), "{sent:?} by {user}");
+            assert_eq!(found.is_some(), self.reads(sent, user), "{sent:?} by {user}");
             let Some(found) = found else { continue };
-            let is_of = |other: &Sent| other.thread == sent.thread && other.readers.contains(&user);
+            let is_of = |other: &Sent| other.thread == sent.thread && self.reads(other, user);
             let found = found.messages.iter().map(|message| message.id.0);
             assert!(found.eq(self.ids(is_of)));
         }

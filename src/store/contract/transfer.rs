@@ -8,8 +8,8 @@ use super::*;
 use crate::model::{RoomName, StatusText, Timestamp};
 use crate::store::types::transfer::KEPT_ID_MAX;
 use crate::store::{
-    Actor, ClearDeadLetters, CreateRoom, Export, Exporter, Import, Imported, JoinRoom, Joining,
-    RoomSettings,
+    Actor, BlockSet, ClearDeadLetters, CreateRoom, Export, Exporter, Import, Imported, JoinRoom,
+    Joining, RoomSettings, SetBlock,
 };
 use crate::transfer::{Cursor, Mark, Message as Copy, PasswordHash, Record, Step, Taken, User};
 
@@ -275,6 +275,8 @@ fn fill(engine: &Engine) {
     engine.append(message(NEKO, &["#build"], "done", None));
     engine.append(message(NEKO, &["paff"], "hai", None));
     engine.append(message(PAFF, &["neko"], "hai hai", None));
+    let block = SetBlock { user: PAFF, other: "robo".parse().unwrap(), is_blocked: true };
+    assert_eq!(engine.write(block), Ok(BlockSet::Done(true)));
     for (user, id) in [(UserId(3), 1), (PAFF, 2), (NEKO, 3)] {
         let cursor = "worker".parse().unwrap();
         let acked = engine.write(AddDeadLetter { user, cursor, id: MessageId(id) });
@@ -298,6 +300,12 @@ fn change_everything(engine: &Engine) {
         let (cursor, id) = ("worker".parse().unwrap(), MessageId(1));
         engine.write(AddDeadLetter { user, cursor, id }).unwrap();
     }
+    for user in [NEKO, UserId(3)] {
+        let block = SetBlock { user, other: "paff".parse().unwrap(), is_blocked: true };
+        assert_eq!(engine.write(block), Ok(BlockSet::Done(true)));
+    }
+    let block = SetBlock { user: UserId(3), other: "neko".parse().unwrap(), is_blocked: true };
+    assert_eq!(engine.write(block), Ok(BlockSet::Done(true)));
     let (cursor, upto) = ("worker".parse().unwrap(), MessageId(3));
     engine.write(ClearDeadLetters { user: NEKO, cursor, upto }).unwrap();
     let change = Change::Rename("robot".parse().unwrap());
@@ -344,6 +352,7 @@ fn steps(records: &[Record]) -> Vec<Step> {
         | Record::Cursor(_)
         | Record::Mark(_)
         | Record::Membership(_)
+        | Record::Block(_)
         | Record::Invitation(_) => None,
     };
     let later = |record: &Record| match record {
@@ -379,7 +388,11 @@ fn steps(records: &[Record]) -> Vec<Step> {
         _ => None,
     });
     let first = records.iter().filter_map(step).chain(memberships);
-    first.chain(records.iter().filter_map(later)).chain(dead).collect()
+    let blocks = records.iter().filter_map(|record| match record {
+        Record::Block(block) => Some(Step::Block(block.clone())),
+        _ => None,
+    });
+    first.chain(records.iter().filter_map(later)).chain(dead).chain(blocks).collect()
 }
 
 /// A new database of this engine exports the records that it imports, to the byte, also when it

@@ -140,6 +140,8 @@ impl Plan {
             messages.iter().flat_map(|message| &message.to).filter_map(MailboxName::user),
             messages.iter().map(|message| message.sender),
         )?;
+        let receivers = messages.iter().flat_map(|message| &message.to);
+        names.look_up_blocks(session, receivers.filter_map(MailboxName::user))?;
         let posts = messages.iter().flat_map(|message| {
             let rooms = message.to.iter().filter_map(MailboxName::room);
             rooms.map(|room| (message.sender, room.clone()))

@@ -20,7 +20,7 @@ use crate::store::postgres::operations::pages::details;
 use crate::store::postgres::schema;
 use crate::store::postgres::target::Target;
 use crate::transfer::{
-    Cursor, CursorOf, Invitation, Mark, Membership, PasswordHash, Record, Room, User,
+    Block, Cursor, CursorOf, Invitation, Mark, Membership, PasswordHash, Record, Room, User,
 };
 
 /// The maximum number of messages of one read. So many fit into a page, however long they are.
@@ -89,6 +89,15 @@ const MARKS: &str = "
       LEFT JOIN chat.rooms o ON o.id = -k.mailbox_id
      WHERE k.upto_id > coalesce(c.upto_id, 0) AND ($1::bigint IS NULL OR k.user_id = $1)
      ORDER BY k.user_id, k.mailbox_id";
+
+/// Whom a user blocks, or everybody.
+const BLOCKS: &str = "
+    SELECT u.name, o.name, w.after_id, w.at
+      FROM chat.blocks w
+      JOIN chat.users u ON u.id = w.user_id
+      JOIN chat.users o ON o.id = w.blocked_id
+     WHERE $1::bigint IS NULL OR w.user_id = $1
+     ORDER BY w.user_id, w.blocked_id";
 
 /// A connection that only reads.
 pub(in crate::store) struct Exporter {
@@ -194,8 +203,19 @@ impl<'a> Snapshot<'a> {
         let invitations = invitations.iter().map(invitation).collect::<Result<_>>()?;
         let marks = transaction.query(MARKS, &[&only])?;
         let marks = marks.iter().map(mark).collect::<Result<_>>()?;
-        let only = only.map(UserId);
-        Ok(Some(Start { newest, only, users, rooms, memberships, invitations, cursors, marks }))
+        let blocks = transaction.query(BLOCKS, &[&only])?;
+        let blocks = blocks.iter().map(block).collect::<Result<_>>()?;
+        Ok(Some(Start {
+            newest,
+            only: only.map(UserId),
+            users,
+            rooms,
+            memberships,
+            invitations,
+            cursors,
+            marks,
+            blocks,
+        }))
     }
 
     fn read_messages(&mut self) -> Result<Vec<ExportedMessage>> {
@@ -283,6 +303,15 @@ fn invitation(row: &Row) -> Result<(Option<UserId>, Invitation)> {
         at: Timestamp(row.get(3)),
     };
     Ok((row.get::<_, Option<i64>>(4).map(UserId), invitation))
+}
+
+fn block(row: &Row) -> Result<Block> {
+    Ok(Block {
+        user: row.get::<_, &str>(0).parse()?,
+        blocked: row.get::<_, &str>(1).parse()?,
+        after: MessageId(row.get(2)),
+        at: Timestamp(row.get(3)),
+    })
 }
 
 /// The cursor of a text that names its user and it.

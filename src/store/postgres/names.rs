@@ -9,9 +9,11 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 
 use crate::model::{MailboxId, MessageId, RoomName, UserId, UserName};
+use crate::store::postgres::blocks;
 use crate::store::postgres::error::Result;
 use crate::store::postgres::places::{Placed, find_places};
 use crate::store::postgres::session::Session;
+use crate::store::types::blocks::KnownBlocks;
 
 /// The maximum number of users in memory, and of their places in rooms.
 const NAMES_MAX: usize = 100_000;
@@ -28,6 +30,8 @@ pub(in crate::store) struct Names {
     ids: Map<UserName, UserId>,
     names: Map<UserId, UserName>,
     space: Map<MailboxId, Space>,
+    /// Whom recipients block.
+    blocks: KnownBlocks,
     /// The places of senders in the rooms to which they posted.
     places: Map<(UserId, RoomName), Placed>,
     /// The newest change that is known.
@@ -71,6 +75,32 @@ impl Names {
     /// The name of a user.
     pub(in crate::store) fn name(&self, user: UserId) -> Option<&UserName> {
         self.names.get(&user)
+    }
+
+    /// Whether the recipient blocks the sender.
+    pub(in crate::store) fn is_blocked(&self, sender: UserId, recipient: UserId) -> bool {
+        self.blocks.get(recipient).is_some_and(|blocks| blocks.have(sender))
+    }
+
+    /// Looks up whom these users block, who are in memory, if that is not.
+    pub(in crate::store) fn look_up_blocks<'a>(
+        &mut self,
+        session: &mut Session,
+        names: impl Iterator<Item = &'a UserName>,
+    ) -> Result<()> {
+        self.blocks.bound();
+        let users = names.filter_map(|name| self.id(name));
+        let mut users: Vec<UserId> =
+            users.filter(|user| self.blocks.get(*user).is_none()).collect();
+        if users.is_empty() {
+            return Ok(());
+        }
+        users.sort_unstable();
+        users.dedup();
+        for (user, blocks) in blocks::of_each(session, &users)? {
+            self.blocks.insert(user, blocks);
+        }
+        Ok(())
     }
 
     /// Looks up the names and the users that are not in memory.
@@ -144,6 +174,7 @@ impl Names {
         }
         if has_gap || row.get(3) {
             self.places.clear();
+            self.blocks.clear();
         }
         let touched = row.get::<_, Option<Vec<i64>>>(4).unwrap_or_default();
         self.touched.add(has_gap, touched.into_iter().map(UserId));
@@ -160,6 +191,7 @@ impl Names {
     fn forget(&mut self) {
         self.ids.clear();
         self.names.clear();
+        self.blocks.clear();
         self.must_count_all();
     }
 

@@ -2,6 +2,7 @@
 //! counts of failed logins.
 
 pub(in crate::store) mod accounts;
+pub(in crate::store) mod blocks;
 pub(in crate::store) mod changes;
 pub(in crate::store) mod conversations;
 pub(in crate::store) mod cursors;

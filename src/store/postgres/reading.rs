@@ -9,6 +9,7 @@ use crate::model::{CursorName, MessageId, RoomId, UserId, UserName};
 use crate::store::postgres::append::LANE;
 use crate::store::postgres::error::Result;
 use crate::store::postgres::session::Session;
+use crate::store::types::blocks::Blocks;
 use crate::store::types::rooms::{LiveRooms, Membership, RoomPart, Wanted, may_read};
 
 /// A reader at one moment.
@@ -21,6 +22,8 @@ pub(in crate::store) struct Reading {
     pub(in crate::store) position: Option<MessageId>,
     /// Every time that the user was in a room.
     pub(in crate::store) memberships: Vec<Membership>,
+    /// Whom the user blocks.
+    pub(in crate::store) blocks: Blocks,
 }
 
 impl Reading {
@@ -34,13 +37,16 @@ impl Reading {
             "SELECT (SELECT u.name FROM chat.users u WHERE u.id = $2), chat.head($1),
                     (SELECT c.upto_id FROM chat.cursors c WHERE c.user_id = $2 AND c.name = $3),
                     array_agg(b.room_id), array_agg(b.joined_after), array_agg(b.sees_after),
-                    array_agg(b.left_upto), array_agg(b.notify)
+                    array_agg(b.left_upto), array_agg(b.notify),
+                    ARRAY(SELECT w.blocked_id FROM chat.blocks w WHERE w.user_id = $2)
                FROM chat.memberships b WHERE b.user_id = $2",
             &[&LANE, &user.0, &cursor.as_str()],
         )?;
         let name = row.get::<_, Option<&str>>(0).map(str::parse).transpose()?;
         let (head, position) = (MessageId(row.get(1)), row.get::<_, Option<i64>>(2).map(MessageId));
-        Ok(Self { name, head, position, memberships: memberships(&row)? })
+        let blocks = row.get::<_, Vec<i64>>(8).into_iter().map(UserId).collect();
+        let (memberships, blocks) = (memberships(&row)?, Blocks::of(blocks));
+        Ok(Self { name, head, position, memberships, blocks })
     }
 
     /// What the reader gets of rooms.
@@ -50,7 +56,8 @@ impl Reading {
 
     /// What a stream follows that gets these parts.
     pub(in crate::store) fn live_rooms(&self, parts: &[RoomPart]) -> LiveRooms {
-        self.name.as_ref().map(|name| LiveRooms::of(name, parts)).unwrap_or_default()
+        let name = self.name.as_ref();
+        name.map(|name| LiveRooms::of(name, parts, &self.blocks)).unwrap_or_default()
     }
 }
 

@@ -3,6 +3,7 @@
 pub(in crate::store) mod access;
 pub(in crate::store) mod accounts;
 pub(in crate::store) mod append;
+pub(in crate::store) mod blocks;
 pub(in crate::store) mod changes;
 pub(in crate::store) mod cursors;
 pub(in crate::store) mod expectations;

@@ -7,9 +7,10 @@ use crate::model::{MessageId, RoomId, RoomName, UserId};
 use crate::store::sqlite::row::not_a_value;
 use crate::store::types::rooms::{Actor, Membership, Place};
 
-/// The condition that a reader, by the number of the parameter, may read the message `m` of a room. It says for one message
-/// what [`crate::store::types::rooms::may_read`] says for intervals.
-macro_rules! is_read_in_room {
+/// The condition that the message `m` is of a room where it lies in an interval of a membership of
+/// this reader. It says for one message what [`crate::store::types::rooms::may_read`] says for
+/// intervals.
+macro_rules! is_of_membership {
     ($reader:literal) => {
         concat!(
             "(m.recipient_id < 0 AND EXISTS (
@@ -18,6 +19,22 @@ macro_rules! is_read_in_room {
             $reader,
             " AND p.room_id = -m.recipient_id AND m.id > p.sees_after
                     AND (p.left_upto IS NULL OR m.id <= p.left_upto)))"
+        )
+    };
+}
+pub(in crate::store) use is_of_membership;
+
+/// The condition that this reader may read the message `m` of a room: as [`is_of_membership`], and
+/// what [`crate::store::types::blocks::Blocks::hide`] says.
+macro_rules! is_read_in_room {
+    ($reader:literal) => {
+        concat!(
+            "(",
+            crate::store::sqlite::rooms::is_of_membership!($reader),
+            " AND NOT EXISTS (SELECT 1 FROM blocks b
+                               WHERE b.user_id = ",
+            $reader,
+            " AND b.blocked_id = m.sender_id))"
         )
     };
 }

@@ -99,6 +99,8 @@ pub(in crate::store) struct ToChange {
     pub(in crate::store) edits: usize,
     /// The deletion: its id, and when it was.
     pub(in crate::store) deleted: Option<(MessageId, Timestamp)>,
+    /// The recipient blocks the actor. An edit would bring a text to them, and a deletion brings none.
+    pub(in crate::store) is_blocked: bool,
 }
 
 impl ToChange {
@@ -131,7 +133,9 @@ impl ToChange {
                 }
             }
             (Alteration::Edit { .. }, Some(_)) => Err(MessageChanged::UnknownMessage),
-            (Alteration::Edit { .. }, None) if !is_author => Err(MessageChanged::NotAllowed),
+            (Alteration::Edit { .. }, None) if !is_author || self.is_blocked => {
+                Err(MessageChanged::NotAllowed)
+            }
             (Alteration::Edit { .. }, None) => {
                 match self.place.as_ref().map(|place| place.may(Act::Post)) {
                     Some(Err(RoomRefused::Archived)) => Err(MessageChanged::RoomArchived),

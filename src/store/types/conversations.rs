@@ -11,6 +11,8 @@ pub const CONVERSATION_MESSAGES_MAX: usize = if cfg!(test) { 8 } else { 2_048 };
 /// reader, by the newest of those messages, the newest first. One page looks at
 /// [`CONVERSATION_MESSAGES_MAX`] messages of the reader's own mailbox, so it may be empty and still
 /// have more after it. A later page may have a user of an earlier page again, with an older message.
+/// A room is left out if its newest [`CONVERSATION_MESSAGES_MAX`] messages are of users whom the
+/// reader blocks.
 pub struct ListConversations {
     /// The reader.
     pub reader: UserId,

@@ -37,6 +37,8 @@ pub enum Put {
     DueAt(Timestamp),
     /// There is no user with that name to tell.
     UnknownUser,
+    /// The user blocks the owner.
+    NotAllowed,
     /// The owner has [`EXPECTATIONS_MAX`] of them.
     TooMany,
 }

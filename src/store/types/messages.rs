@@ -64,7 +64,8 @@ pub enum Appended {
     },
     /// Nothing was stored: no users have these names, and the sender sees no rooms with them.
     UnknownRecipients(Vec<MailboxName>),
-    /// Nothing was stored: the sender sees these rooms, but may not post there.
+    /// Nothing was stored: the sender sees these rooms, but may not post there; or these users block
+    /// the sender.
     NotAllowed(Vec<MailboxName>),
     /// Nothing was stored: these rooms are archived.
     RoomArchived(Vec<MailboxName>),

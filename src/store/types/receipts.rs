@@ -91,7 +91,8 @@ pub(in crate::store) struct Recipient {
 }
 
 /// Whether a recipient has read a message: it counted as unread, and no longer does. What a member
-/// has muted never counts, because the cursor `inbox` goes past it unseen.
+/// has muted never counts, because the cursor `inbox` goes past it unseen. Nor does what was sent by
+/// a user whom the recipient had blocked.
 pub(in crate::store) fn has_read(
     (id, body): (MessageId, &str),
     (name, notify): (&UserName, Notify),

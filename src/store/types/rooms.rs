@@ -2,13 +2,15 @@
 //!
 //! A membership is an interval of the message log. It begins after the newest message at joining,
 //! and ends with the newest message at leaving. Neither changes afterwards. So the ids of messages
-//! decide for ever what a member may read, and [`may_read`] is the one place that decides it.
+//! decide for ever what a member may read, and [`may_read`] is the one place that decides it. Of
+//! that, a reader does not see the messages of users whom they block: see [`Blocks::hide`].
 
 use crate::model::{
     History, MailboxId, MessageId, Notify, Posting, Role, RoomId, RoomName, Timestamp, Topic,
     UserId, UserName,
 };
 use crate::store::operation::{Party, Read, Write};
+use crate::store::types::blocks::Blocks;
 
 /// The most rooms of which a user is a member at a time.
 pub const ROOMS_OF_USER_MAX: usize = if cfg!(test) { 8 } else { 1_024 };
@@ -556,6 +558,8 @@ pub struct LiveRooms {
     pub(in crate::store) rooms: Vec<LiveRoom>,
     /// What the reader gets of rooms that they left ends with this message.
     pub(in crate::store) left_upto: MessageId,
+    /// Whose messages the reader does not see there.
+    pub(in crate::store) blocks: Blocks,
 }
 
 /// A room of [`LiveRooms`].
@@ -571,13 +575,14 @@ pub(in crate::store) struct LiveRoom {
 
 impl Default for LiveRooms {
     fn default() -> Self {
-        Self { reader: None, rooms: Vec::new(), left_upto: MessageId::ZERO }
+        let (rooms, left_upto) = (Vec::new(), MessageId::ZERO);
+        Self { reader: None, rooms, left_upto, blocks: Blocks::default() }
     }
 }
 
 impl LiveRooms {
     /// What a stream of `reader` follows. `parts` are those of [`Wanted::Incoming`].
-    pub(in crate::store) fn of(reader: &UserName, parts: &[RoomPart]) -> Self {
+    pub(in crate::store) fn of(reader: &UserName, parts: &[RoomPart], blocks: &Blocks) -> Self {
         let mut live = Self::default();
         for part in parts {
             for &(after, upto) in &part.ranges {
@@ -589,7 +594,9 @@ impl LiveRooms {
                 }
             }
         }
-        live.reader = (!live.rooms.is_empty()).then(|| reader.clone());
+        if !live.rooms.is_empty() {
+            (live.reader, live.blocks) = (Some(reader.clone()), blocks.clone());
+        }
         live
     }
 

@@ -8,6 +8,7 @@ use crate::model::{
 };
 use crate::search::{self, Matches, Place, Query, Term, Text, Wanted};
 use crate::store::operation::{Party, Read};
+use crate::store::types::blocks::Blocks;
 use crate::store::types::messages::{Page, PageBounds};
 use crate::store::types::rooms::{Membership, RoomPart, Unreadable, Wanted as Part, may_read};
 
@@ -98,12 +99,14 @@ pub(in crate::store) struct Readable {
     reader: UserId,
     /// Sorted by room.
     rooms: Vec<RoomPart>,
+    blocks: Blocks,
 }
 
 impl Readable {
-    /// What the reader has sent or received, and what all their memberships let them read.
-    pub(in crate::store) fn by(reader: UserId, memberships: &[Membership]) -> Self {
-        Self { reader, rooms: may_read(memberships, Part::All) }
+    /// What the reader has sent or received, and what all their memberships let them read, without
+    /// what they block.
+    pub(in crate::store) fn by(reader: UserId, memberships: &[Membership], blocks: Blocks) -> Self {
+        Self { reader, rooms: may_read(memberships, Part::All), blocks }
     }
 
     /// The mailboxes of the rooms.
@@ -114,7 +117,7 @@ impl Readable {
     fn allows(&self, Envelope { id, sender, mailbox, .. }: Envelope) -> bool {
         let is_in_room = |room: RoomId| {
             let place = self.rooms.binary_search_by_key(&room, |part| part.room);
-            place.is_ok_and(|place| self.rooms[place].has(id))
+            place.is_ok_and(|place| self.rooms[place].has(id)) && !self.blocks.hide(sender, mailbox)
         };
         sender == self.reader
             || mailbox == self.reader.into()
@@ -392,7 +395,8 @@ mod tests {
             notify: crate::model::Notify::All,
         };
         let memberships: Vec<_> = rooms.map(membership).collect();
-        let plan = Plan::make(&query, Readable::by(UserId(1), &memberships), Same);
+        let plan =
+            Plan::make(&query, Readable::by(UserId(1), &memberships, Blocks::default()), Same);
         plan.unwrap().unwrap().wants()
     }
 

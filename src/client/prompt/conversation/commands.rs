@@ -84,6 +84,8 @@ impl Conversation {
             Line::Receipts { of } => self.receipts(of, out)?,
             Line::Who => self.who(out)?,
             Line::Status { text } => self.status(text, out)?,
+            Line::Block { user } => self.block(user, out)?,
+            Line::Unblock { user } => self.unblock(user, out)?,
             Line::Unread => self.unread(out)?,
             Line::Whoami => {
                 let token = self.token()?;

@@ -131,7 +131,7 @@ fn build() -> MailboxId {
 fn in_room(after: i64, only_mentions: bool) -> LiveRooms {
     let room = LiveRoom { mailbox: build(), after: MessageId(after), only_mentions };
     let reader = Some("neko".parse().unwrap());
-    LiveRooms { reader, rooms: vec![room], left_upto: MessageId::ZERO }
+    LiveRooms { reader, rooms: vec![room], ..LiveRooms::default() }
 }
 
 #[test]

@@ -13,15 +13,15 @@ use crate::store::{
 
 const ROBO: UserId = UserId(3);
 /// The mailbox of the first room.
-const BUILD: MailboxId = MailboxId(-1);
+pub(super) const BUILD: MailboxId = MailboxId(-1);
 
-fn create(node: &Engine) {
+pub(super) fn create(node: &Engine) {
     let (name, settings) = ("#build".parse().unwrap(), RoomSettings::default());
     let created = node.write(CreateRoom { actor: Actor::User(PAFF), name, settings });
     assert_eq!(created.unwrap().unwrap().room.id, RoomId(1));
 }
 
-fn join(node: &Engine, user: UserId) {
+pub(super) fn join(node: &Engine, user: UserId) {
     let join = JoinRoom { room: "#build".parse().unwrap(), joining: Joining::Oneself(user) };
     node.write(join).unwrap().unwrap();
 }
@@ -31,12 +31,12 @@ fn kick(user: &str) -> KickFromRoom {
     KickFromRoom { actor: Actor::User(PAFF), room, user }
 }
 
-fn post(node: &Engine, sender: UserId, text: &str) -> Appended {
+pub(super) fn post(node: &Engine, sender: UserId, text: &str) -> Appended {
     node.append(message(sender, &["#build"], text, None))
 }
 
 /// The stream of a user begins, or looks again, at a node.
-fn follow(node: &Engine, inbox: &LiveInbox, reader: UserId) -> MessageId {
+pub(super) fn follow(node: &Engine, inbox: &LiveInbox, reader: UserId) -> MessageId {
     let as_of = inbox.memberships();
     let wanted = Wanted::Incoming { muted: false };
     let start = FindStart { reader, cursor: None, start: StreamStart::Newest, wanted };

@@ -82,7 +82,10 @@ impl Model {
                     pair == (user, conversation) || pair == (conversation, user)
                 }
                 Some(_) => {
-                    sent.to == conversation && sent.from != user && sent.receivers.contains(&user)
+                    sent.to == conversation
+                        && sent.from != user
+                        && sent.receivers.contains(&user)
+                        && !self.is_hidden(sent, user)
                 }
             };
             let expected = self.ids(|sent| sent.id > upto && is_of(sent));

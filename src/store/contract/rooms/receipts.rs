@@ -35,7 +35,7 @@ impl Model {
         }
         let sent = self.sent.iter().find(|sent| sent.id == id).ok_or(ReceiptsRefused::Unknown)?;
         if sent.from != asker {
-            let is_readable = sent.to == asker || sent.readers.contains(&asker);
+            let is_readable = sent.to == asker || self.reads(sent, asker);
             return Err(match is_readable {
                 true => ReceiptsRefused::OfAnother,
                 false => ReceiptsRefused::Unknown,
@@ -48,7 +48,8 @@ impl Model {
         let recipients: Vec<usize> = (0..USERS.len()).filter(is_recipient).collect();
         let has_read = |user: &&usize| {
             !self.without_receipts.contains(user)
-                && self.is_incoming(sent, **user)
+                && self.has_arrived(sent, **user)
+                && !self.is_blocked_for_good(sent, **user)
                 && !self.is_after_marks(sent, **user)
         };
         let readers = recipients.iter().filter(has_read).map(|&user| self.user_name(user));

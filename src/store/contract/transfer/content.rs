@@ -12,8 +12,8 @@ use crate::model::{
     Timestamp,
 };
 use crate::transfer::{
-    Cursor, CursorOf, FORMAT, Header, Invitation, Mark, Membership, Message, PasswordHash, Record,
-    Room, User, VERSION, VERSION_WITHOUT_ROOMS,
+    Block, Cursor, CursorOf, FORMAT, Header, Invitation, Mark, Membership, Message, PasswordHash,
+    Record, Room, User, VERSION, VERSION_WITHOUT_ROOMS,
 };
 
 const CURSORS: [&str; 3] = ["bot.1", "inbox", "worker"];
@@ -78,46 +78,59 @@ pub(in crate::store) fn records() -> impl Strategy<Value = Vec<Record>> {
         prop::collection::vec(prop::collection::vec(stay(), 0..5), 0..3),
         prop::collection::btree_map((0..3_usize, 0..6_usize), prop::option::of(0..6_usize), 0..4),
         prop::collection::btree_set((0..6_usize, 0..9_usize, 0..=100_u8), 0..6),
+        prop::collection::btree_map((0..6_usize, 0..6_usize), 0..=100_u8, 0..5),
     );
-    content.prop_map(|(people, posts, places, dead, (first, floor), stays, invited, marks)| {
-        let users: Vec<User> = people.iter().enumerate().map(user).collect();
-        let rooms: Vec<Room> = (0..stays.len()).map(room).collect();
-        let mut messages = messages(&users, &rooms, &posts, first);
-        let last = messages.last().map_or(first, |message| message.id.0);
-        let newest = if last > KEPT { last } else { (last + floor).min(KEPT) };
-        let cursors = cursors(&users, &places, newest);
-        let marks = self::marks((&users, &rooms), &cursors, &marks, newest);
-        let memberships: Vec<Membership> = rooms
-            .iter()
-            .zip(&stays)
-            .flat_map(|(room, stays)| memberships(room, &users, stays, newest))
-            .collect();
-        let invitations = invitations(&rooms, &users, &memberships, &invited);
-        for (index, name) in dead {
-            let count = messages.len();
-            if count > 0 {
-                let message = &mut messages[index.index(count)];
-                match &message.to {
-                    MailboxName::User(_) => add_dead_letter(message, CURSORS[name], &cursors),
-                    MailboxName::Room(_) => {
-                        add_dead_letter_in_room(message, CURSORS[name], &cursors, &memberships);
+    content.prop_map(
+        |(people, posts, places, dead, (first, floor), stays, invited, marks, blocks)| {
+            let users: Vec<User> = people.iter().enumerate().map(user).collect();
+            let rooms: Vec<Room> = (0..stays.len()).map(room).collect();
+            let mut messages = messages(&users, &rooms, &posts, first);
+            let last = messages.last().map_or(first, |message| message.id.0);
+            let newest = if last > KEPT { last } else { (last + floor).min(KEPT) };
+            let cursors = cursors(&users, &places, newest);
+            let marks = self::marks((&users, &rooms), &cursors, &marks, newest);
+            let memberships: Vec<Membership> = rooms
+                .iter()
+                .zip(&stays)
+                .flat_map(|(room, stays)| memberships(room, &users, stays, newest))
+                .collect();
+            let invitations = invitations(&rooms, &users, &memberships, &invited);
+            for (index, name) in dead {
+                let count = messages.len();
+                if count > 0 {
+                    let message = &mut messages[index.index(count)];
+                    match &message.to {
+                        MailboxName::User(_) => add_dead_letter(message, CURSORS[name], &cursors),
+                        MailboxName::Room(_) => {
+                            add_dead_letter_in_room(message, CURSORS[name], &cursors, &memberships);
+                        }
                     }
                 }
             }
-        }
-        let (format, newest) = (FORMAT.to_owned(), MessageId(newest));
-        let is_old = rooms.is_empty() && marks.is_empty() && !users.iter().any(User::has_settings);
-        let version = if is_old { VERSION_WITHOUT_ROOMS } else { VERSION };
-        let header = Record::Header(Header { format, version, newest });
-        let users = users.into_iter().map(Record::User);
-        let marks = marks.into_iter().map(Record::Mark);
-        let cursors = cursors.into_iter().map(Record::Cursor).chain(marks);
-        let messages = messages.into_iter().map(Record::Message);
-        let rooms = rooms.into_iter().map(Record::Room);
-        let rooms = rooms.chain(memberships.into_iter().map(Record::Membership));
-        let rooms = rooms.chain(invitations.into_iter().map(Record::Invitation));
-        std::iter::once(header).chain(users).chain(rooms).chain(cursors).chain(messages).collect()
-    })
+            let (format, newest) = (FORMAT.to_owned(), MessageId(newest));
+            let blocks = self::blocks(&users, &blocks, newest.0);
+            let is_old = rooms.is_empty()
+                && marks.is_empty()
+                && blocks.is_empty()
+                && !users.iter().any(User::has_settings);
+            let version = if is_old { VERSION_WITHOUT_ROOMS } else { VERSION };
+            let header = Record::Header(Header { format, version, newest });
+            let users = users.into_iter().map(Record::User);
+            let marks = marks.into_iter().map(Record::Mark);
+            let cursors = cursors.into_iter().map(Record::Cursor).chain(marks);
+            let cursors = cursors.chain(blocks.into_iter().map(Record::Block));
+            let messages = messages.into_iter().map(Record::Message);
+            let rooms = rooms.into_iter().map(Record::Room);
+            let rooms = rooms.chain(memberships.into_iter().map(Record::Membership));
+            let rooms = rooms.chain(invitations.into_iter().map(Record::Invitation));
+            std::iter::once(header)
+                .chain(users)
+                .chain(rooms)
+                .chain(cursors)
+                .chain(messages)
+                .collect()
+        },
+    )
 }
 
 fn person() -> impl Strategy<Value = Person> {
@@ -369,6 +382,22 @@ fn marks(
         marks.insert((number, mailbox), Mark { user, with, upto, moved_at });
     }
     marks.into_values().collect()
+}
+
+/// In the order of the numbers of both users. A deleted user blocks nobody.
+fn blocks(users: &[User], choices: &BTreeMap<(usize, usize), u8>, newest: i64) -> Vec<Block> {
+    let block = |(&(user, other), &percent): (&(usize, usize), &u8)| {
+        let (user, blocked) = (users.get(user)?, users.get(other)?);
+        let after = i128::from(newest) * i128::from(percent) / 100;
+        let after = MessageId(i64::try_from(after).unwrap());
+        (user.name != blocked.name && user.deleted_at.is_none()).then(|| Block {
+            user: user.name.clone(),
+            blocked: blocked.name.clone(),
+            after,
+            at: Timestamp(after.0 % 991),
+        })
+    };
+    choices.iter().filter_map(block).collect()
 }
 
 /// Only a cursor that exists has dead letters.

@@ -49,14 +49,20 @@ pub(super) fn not_among(names: &Names, message: &Append) -> Vec<MailboxName> {
     message.to.iter().filter(is_other).cloned().collect()
 }
 
-/// The mailbox of a user, or of a room where the sender may post.
+/// The mailbox of a user who does not block the sender, or of a room where the sender may post.
 fn mailbox(
     names: &Names,
     sender: UserId,
     name: &MailboxName,
 ) -> std::result::Result<MailboxId, RoomRefused> {
     match name {
-        MailboxName::User(name) => names.id(name).map(MailboxId::from).ok_or(RoomRefused::Unknown),
+        MailboxName::User(name) => {
+            let user = names.id(name).ok_or(RoomRefused::Unknown)?;
+            match names.is_blocked(sender, user) {
+                true => Err(RoomRefused::NotAllowed),
+                false => Ok(user.into()),
+            }
+        }
         MailboxName::Room(name) => {
             let (room, place) = names.place(sender, name).ok_or(RoomRefused::Unknown)?;
             place.may(Act::Post).map(|()| room.into())

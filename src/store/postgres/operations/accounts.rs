@@ -115,6 +115,7 @@ fn delete(session: &mut Session, user: UserId) -> Result<()> {
     session.execute("DELETE FROM chat.cursors WHERE user_id = $1", &[&user.0])?;
     session.execute("DELETE FROM chat.read_marks WHERE user_id = $1", &[&user.0])?;
     rooms::members::remove_from_all(session, user)?;
+    session.execute("DELETE FROM chat.blocks WHERE user_id = $1", &[&user.0])?;
     session
         .execute("DELETE FROM chat.expectations WHERE owner_id = $1 OR tell_id = $1", &[&user.0])?;
     scheduled::remove_all(session, user)?;
@@ -140,6 +141,8 @@ fn remove(session: &mut Session, user: UserId, looked_upto: MessageId) -> Result
     session.execute("DELETE FROM chat.former_names WHERE user_id = $1", &[&user.0])?;
     session.execute("DELETE FROM chat.memberships WHERE user_id = $1", &[&user.0])?;
     session.execute("DELETE FROM chat.invitations WHERE user_id = $1", &[&user.0])?;
+    let delete = "DELETE FROM chat.blocks WHERE user_id = $1 OR blocked_id = $1";
+    session.execute(delete, &[&user.0])?;
     invitations::remove_of(session, user)?;
     session.execute("DELETE FROM chat.last_seen WHERE user_id = $1", &[&user.0])?;
     scheduled::remove_all(session, user)?;

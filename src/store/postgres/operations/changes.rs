@@ -70,7 +70,9 @@ fn find(session: &mut Session, change: &ChangeMessage) -> Result<Option<ToChange
     let row = session.query_opt(
         "SELECT m.sender_id, m.mailbox_id, x.name,
                 (SELECT count(*) FROM chat.message_changes e WHERE e.message_id = m.id),
-                d.id, d.changed_at, r.name
+                d.id, d.changed_at, r.name,
+                EXISTS (SELECT FROM chat.blocks w
+                         WHERE w.user_id = m.mailbox_id AND w.blocked_id = $2)
            FROM chat.messages m
            LEFT JOIN chat.users r ON r.id = m.mailbox_id
            LEFT JOIN chat.rooms x ON x.id = -m.mailbox_id
@@ -99,6 +101,7 @@ fn find(session: &mut Session, change: &ChangeMessage) -> Result<Option<ToChange
         place,
         edits: usize::try_from(row.get::<_, i64>(3)).unwrap_or(usize::MAX),
         deleted: row.get::<_, Option<i64>>(4).map(deletion),
+        is_blocked: row.get(7),
     }))
 }
 

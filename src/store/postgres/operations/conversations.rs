@@ -41,22 +41,27 @@ impl Query for ListConversations {
     }
 }
 
-/// The newest message of each room that the reader may read.
+/// The newest message of each room that the reader may read and does not block.
 fn newest_in_rooms(session: &mut Session, reading: &Reading) -> Result<Vec<Newest>> {
     let parts = reading.parts(Wanted::All);
     if parts.is_empty() {
         return Ok(Vec::new());
     }
     let (mailboxes, after, upto) = ranges(&parts, reading.head);
+    let blocked = reading.blocks.numbers();
+    let looked_at = if blocked.is_empty() { 1 } else { CONVERSATION_MESSAGES_MAX as i64 };
     let rows = session.query(
         "SELECT r.mailbox_id, max(l.id)
            FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS r (mailbox_id, after_id, upto_id)
-          CROSS JOIN LATERAL (SELECT m.id FROM chat.folded_messages m
-                               WHERE m.mailbox_id = r.mailbox_id AND m.id > r.after_id
-                                 AND m.id <= r.upto_id
-                               ORDER BY m.id DESC LIMIT 1) AS l
+          CROSS JOIN LATERAL (SELECT n.id
+                                FROM (SELECT m.id, m.sender_id FROM chat.folded_messages m
+                                       WHERE m.mailbox_id = r.mailbox_id AND m.id > r.after_id
+                                         AND m.id <= r.upto_id
+                                       ORDER BY m.id DESC LIMIT $5) AS n
+                               WHERE n.sender_id <> ALL ($4::bigint[])
+                               ORDER BY n.id DESC LIMIT 1) AS l
           GROUP BY r.mailbox_id",
-        &[&mailboxes, &after, &upto],
+        &[&mailboxes, &after, &upto, &blocked, &looked_at],
     )?;
     Ok(rows.iter().map(newest).collect())
 }

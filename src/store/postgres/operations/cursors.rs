@@ -138,11 +138,14 @@ pub(in crate::store) fn position(
 
 /// Whether a message with this id exists for `user`, in their own mailbox or in a room.
 pub(in crate::store) fn is_for(session: &mut Session, user: UserId, id: MessageId) -> Result<bool> {
-    // Sent by nobody, so that nobody reads it as its sender.
+    // Sent by nobody, so that nobody reads it as its sender. So nobody is blocked in there.
     let row = session.query_opt(
         "SELECT 1 FROM chat.folded_messages m
           WHERE m.id = $1 AND (m.mailbox_id = $2 OR m.mailbox_id < 0
-                                AND chat.sees($3, $2, m.id, 0, m.mailbox_id))",
+                                AND chat.sees($3, $2, m.id, 0, m.mailbox_id)
+                                AND NOT EXISTS (SELECT FROM chat.blocks w
+                                                 WHERE w.user_id = $2
+                                                   AND w.blocked_id = m.sender_id))",
         &[&id.0, &user.0, &LANE],
     )?;
     Ok(row.is_some())

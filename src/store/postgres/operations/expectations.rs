@@ -5,6 +5,7 @@ use std::time::Duration;
 use postgres::Row;
 
 use crate::model::{Body, ExpectationName, Timestamp, UserId, UserName};
+use crate::store::postgres::blocks;
 use crate::store::postgres::error::{Error, Result};
 use crate::store::postgres::operation::{Apply, Query, WriteContext};
 use crate::store::postgres::session::Session;
@@ -23,6 +24,9 @@ impl Apply for PutExpectation {
         let Some(tell) = tell.map(|row| row.get::<_, i64>(0)) else {
             return Ok(Put::UnknownUser);
         };
+        if blocks::of(context.session, UserId(tell))?.have(*owner) {
+            return Ok(Put::NotAllowed);
+        }
         let others: i64 = context
             .session
             .query_one(

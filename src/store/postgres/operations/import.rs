@@ -7,7 +7,7 @@ use crate::model::{CursorName, MailboxId, MailboxName, MessageId, RoomId, Timest
 use crate::store::postgres::append::LANE;
 use crate::store::postgres::error::{Error, Result};
 use crate::store::postgres::operation::{Apply, WriteContext};
-use crate::store::postgres::operations::{cursors, marks, rooms, users};
+use crate::store::postgres::operations::{blocks, cursors, marks, rooms, users};
 use crate::store::postgres::session::Session;
 use crate::store::types::marks::MARKS_MAX;
 use crate::store::types::transfer::{
@@ -62,6 +62,7 @@ fn execute(session: &mut Session, step: &Step, locked: &str) -> Result<Outcome> 
         Step::Room(room) => rooms::importing::add_room(session, room),
         Step::Membership(of) => rooms::importing::add_membership(session, of),
         Step::Invitation(of) => rooms::importing::add_invitation(session, of),
+        Step::Block(block) => blocks::import(session, block),
         Step::Floor(floor) => match refused_id(*floor) {
             Some(refused) => Ok(Err(refused)),
             None => {

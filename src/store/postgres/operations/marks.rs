@@ -149,7 +149,7 @@ fn incoming(
     let rows = session.query(
         "SELECT m.id, m.id > coalesce(k.upto_id, 0)
                       AND (m.mailbox_id > 0
-                           OR m.sender_id <> $5
+                           OR m.sender_id <> $5 AND m.sender_id <> ALL ($8::bigint[])
                               AND (NOT r.only_mentions OR chat.mentions(m.body, $6)))
            FROM unnest($1::bigint[], $2::boolean[], $3::bigint[], $4::bigint[])
                 AS r (mailbox_id, only_mentions, after_id, upto_id)
@@ -168,6 +168,7 @@ fn incoming(
             &reader.0,
             &name,
             &i64::try_from(limit).unwrap_or(i64::MAX),
+            &reading.blocks.numbers(),
         ],
     )?;
     Ok(rows.iter().map(|row| (MessageId(row.get(0)), row.get(1))).collect())

@@ -11,12 +11,14 @@ use crate::model::{
     UserId, UserName,
 };
 use crate::store::postgres::append::LANE;
+use crate::store::postgres::blocks;
 use crate::store::postgres::error::{Error, Result};
 use crate::store::postgres::operation::Query;
 use crate::store::postgres::operations::{cursors, marks, users};
 use crate::store::postgres::places::find_place;
 use crate::store::postgres::reading::Reading;
 use crate::store::postgres::session::Session;
+use crate::store::types::blocks::Blocks;
 use crate::store::types::changes::{ChangeRange, ChangedPart};
 use crate::store::types::marks::Marks;
 use crate::store::types::messages::{
@@ -49,7 +51,8 @@ impl Query for ReadPage {
         {
             // What came after the moment of the page belongs to a later one.
             let range = ChangeRange { upto: range.upto.min(changed.head), ..range };
-            changes::add(session, range, &changed.parts, &self.filter, &mut page)?;
+            let parts = (self.reader, &changed.parts[..]);
+            changes::add(session, range, parts, &self.filter, &mut page)?;
         }
         Ok(Ok(page))
     }
@@ -66,7 +69,8 @@ impl ReadPage {
     fn incoming(&self, session: &mut Session, changed: &mut Changed) -> Result<Page> {
         if let PageStart::Dead(cursor, after) = &self.start {
             let (reader, since) = (self.reader.0, self.since());
-            return self.selection(None, Marks::default()).fill(*after, |from, limit| {
+            let blocks = blocks::of(session, self.reader)?;
+            return self.selection(None, Marks::default(), blocks).fill(*after, |from, limit| {
                 let cursor = cursor.as_str();
                 part(
                     session.query(DEAD, &[&reader, &from.0, &since, &number(limit), &cursor]),
@@ -90,7 +94,8 @@ impl ReadPage {
         }
         let (reader, since, head) = (self.reader.0, self.since(), reading.head.0);
         let sql = if self.is_before() { BEFORE } else { AFTER };
-        self.selection(None, marks).fill(self.begin(reading.position), |from, limit| {
+        let selection = self.selection(None, marks, Blocks::default());
+        selection.fill(self.begin(reading.position), |from, limit| {
             part(session.query(sql, &[&reader, &from.0, &since, &number(limit), &head]), limit)
         })
     }
@@ -115,10 +120,10 @@ impl ReadPage {
         let position = self.after_mark(session, position, with)?;
         let (reader, since) = (self.reader.0, self.since());
         let sql = if self.is_before() { WITH_BEFORE } else { WITH_AFTER };
-        let page =
-            self.selection(None, Marks::default()).fill(self.begin(position), |from, limit| {
-                part(session.query(sql, &[&reader, &from.0, &since, &number(limit), &with]), limit)
-            });
+        let selection = self.selection(None, Marks::default(), Blocks::default());
+        let page = selection.fill(self.begin(position), |from, limit| {
+            part(session.query(sql, &[&reader, &from.0, &since, &number(limit), &with]), limit)
+        });
         page.map(Ok)
     }
 
@@ -158,12 +163,13 @@ impl ReadPage {
         let left_out = LeftOut::of(self.reader, reading.name.as_ref(), self.wanted, parts);
         let mut runs = Runs::new(own, parts, reading.head, (self.is_before(), self.since()));
         let start = self.begin(reading.position);
-        self.selection(left_out, marks).fill(start, |from, limit| runs.read(session, from, limit))
+        let selection = self.selection(left_out, marks, reading.blocks.clone());
+        selection.fill(start, |from, limit| runs.read(session, from, limit))
     }
 
-    fn selection(&self, left_out: Option<LeftOut>, marks: Marks) -> Selection<'_> {
+    fn selection(&self, left_out: Option<LeftOut>, marks: Marks, blocks: Blocks) -> Selection<'_> {
         let filter = Some(&self.filter).filter(|filter| !filter.is_empty());
-        Selection { bounds: &self.bounds, filter, left_out, marks }
+        Selection { bounds: &self.bounds, filter, left_out, marks, blocks }
     }
 
     /// The marks of a page of unread messages.
@@ -227,6 +233,8 @@ impl Query for ReadThread {
             filter: None,
             left_out: None,
             marks: Marks::default(),
+            // The statement leaves them out.
+            blocks: Blocks::default(),
         };
         let mut page = selection.fill(start, |from, limit| {
             let rows = session

@@ -76,12 +76,15 @@ const OF_USER: &str = "
      WHERE u.id = $1 AND u.deleted_at IS NULL";
 
 /// Those who were members when the message was sent, without its sender. The setting of the newest
-/// membership counts.
+/// membership counts. A member who had blocked the sender is like one who has muted the room.
 const OF_ROOM: &str = "
     SELECT u.id, u.name, u.receipts,
-           (SELECT n.notify FROM chat.memberships n
-             WHERE n.user_id = b.user_id AND n.room_id = b.room_id
-             ORDER BY n.joined_after DESC LIMIT 1),
+           CASE WHEN EXISTS (SELECT FROM chat.blocks w
+                              WHERE w.user_id = b.user_id AND w.blocked_id = $2
+                                AND w.after_id < $3) THEN 'none'
+                ELSE (SELECT n.notify FROM chat.memberships n
+                       WHERE n.user_id = b.user_id AND n.room_id = b.room_id
+                       ORDER BY n.joined_after DESC LIMIT 1) END,
            coalesce(c.upto_id, 0), coalesce(k.upto_id, 0)
       FROM chat.memberships b
       JOIN chat.users u ON u.id = b.user_id AND u.deleted_at IS NULL

@@ -115,10 +115,17 @@ fn find_recipients(session: &mut Session, message: &Append) -> Result<Recipients
     let names: Vec<&str> =
         message.to.iter().filter_map(MailboxName::user).map(UserName::as_str).collect();
     let users = session.query(
-        "SELECT name, id FROM chat.users WHERE name = ANY ($1) AND deleted_at IS NULL",
-        &[&names],
+        "SELECT u.name, u.id, EXISTS (SELECT FROM chat.blocks w
+                                       WHERE w.user_id = u.id AND w.blocked_id = $2)
+           FROM chat.users u WHERE u.name = ANY ($1) AND u.deleted_at IS NULL",
+        &[&names, &message.sender.0],
     )?;
-    let users: HashMap<&str, i64> = users.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let user = |row: &Row| {
+        let is_blocked: bool = row.get(2);
+        let may = if is_blocked { Err(RoomRefused::NotAllowed) } else { Ok(()) };
+        (MailboxId(row.get(1)), may)
+    };
+    let users: HashMap<&str, _> = users.iter().map(|row| (row.get(0), user(row))).collect();
     let rooms = message.to.iter().filter_map(MailboxName::room);
     let rooms: Vec<(UserId, RoomName)> = rooms.map(|room| (message.sender, room.clone())).collect();
     let rooms = find_places(session, &rooms)?;
@@ -126,7 +133,7 @@ fn find_recipients(session: &mut Session, message: &Append) -> Result<Recipients
         rooms.iter().map(|((_, room), placed)| (room, placed)).collect();
     let found = message.to.iter().map(|name| {
         let found = match name {
-            MailboxName::User(name) => users.get(name.as_str()).map(|&id| (MailboxId(id), Ok(()))),
+            MailboxName::User(name) => users.get(name.as_str()).cloned(),
             MailboxName::Room(name) => {
                 rooms.get(name).map(|(room, place)| ((*room).into(), place.may(Act::Post)))
             }

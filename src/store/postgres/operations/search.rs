@@ -82,7 +82,7 @@ impl Query for Search {
     fn query(&self, session: &mut Session) -> Result<Searched> {
         // What came after this moment is not looked at: a membership may have ended before it.
         let reading = Reading::find(session, self.reader, &CursorName::inbox())?;
-        let readable = Readable::by(self.reader, &reading.memberships);
+        let readable = Readable::by(self.reader, &reading.memberships, reading.blocks.clone());
         let rooms = readable.rooms().map(|mailbox| mailbox.0);
         let mailboxes = Vec::from_iter(rooms.chain([self.reader.0]));
         let finder = Finder {

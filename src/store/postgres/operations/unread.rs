@@ -53,7 +53,8 @@ pub(in crate::store) fn count_by_sender(
     rows.iter().map(unread_from).collect()
 }
 
-/// Counts the messages of others in rooms after `seen` and the mark of the room. Mentions are
+/// Counts the messages of others in rooms after `seen` and the mark of the room, without those of
+/// blocked users. Mentions are
 /// counted only if that is wanted, because they are in the texts.
 pub(in crate::store) fn count_in_rooms(
     session: &mut Session,
@@ -64,6 +65,7 @@ pub(in crate::store) fn count_in_rooms(
     wants_mentions: bool,
 ) -> Result<Vec<Tally>> {
     let name = reading.name.as_ref().map_or("", |name| name.as_str());
+    let blocked = reading.blocks.numbers();
     count_in_turns(parts.len(), |open, max, tallies| {
         let (mut places, mut mailboxes, mut only_mentions) = (Vec::new(), Vec::new(), Vec::new());
         let (mut after, mut upto) = (Vec::new(), Vec::new());
@@ -94,6 +96,7 @@ pub(in crate::store) fn count_in_rooms(
                 &name,
                 &wants_mentions,
                 &max,
+                &blocked,
             ],
         )?;
         for row in &rows {
@@ -118,7 +121,7 @@ const LOOK: &str = "
               FROM unnest($1::bigint[], $2::bigint[], $3::boolean[], $4::bigint[], $5::bigint[])
                    AS r (part, mailbox_id, only_mentions, after_id, upto_id)
              CROSS JOIN LATERAL (
-                   SELECT l.id, l.sender_id <> $6
+                   SELECT l.id, l.sender_id <> $6 AND l.sender_id <> ALL ($10::bigint[])
                                 AND (NOT r.only_mentions OR chat.mentions(l.body, $7)) AS is_unread,
                           $8::boolean AND chat.mentions(l.body, $7) AS is_mention
                      FROM chat.folded_messages l

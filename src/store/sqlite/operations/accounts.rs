@@ -5,7 +5,9 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use crate::model::{CursorName, MessageId, Timestamp, TokenHash, UserId, UserName};
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::operation::{Apply, Query, ReadContext, Statements};
-use crate::store::sqlite::operations::{cursors, rooms, scheduled, sessions, tokens, users};
+use crate::store::sqlite::operations::{
+    blocks, cursors, rooms, scheduled, sessions, tokens, users,
+};
 use crate::store::sqlite::projection::delivery_cursor;
 use crate::store::sqlite::projection::memtable::Memtable;
 use crate::store::sqlite::row::{cursor_name, user_name};
@@ -202,6 +204,7 @@ fn delete(
         .prepare_cached("DELETE FROM read_marks WHERE user_id = ?1")?
         .execute([user.0])?;
     rooms::remove_from_all(context, user)?;
+    blocks::remove_all(context, user)?;
     context
         .connection
         .prepare_cached("DELETE FROM expectations WHERE owner_id = ?1 OR tell_id = ?1")?

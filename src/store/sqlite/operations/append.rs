@@ -9,7 +9,7 @@ use crate::model::{
 };
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::operation::{Apply, Statements};
-use crate::store::sqlite::operations::{cursors, tokens, users};
+use crate::store::sqlite::operations::{blocks, cursors, tokens, users};
 use crate::store::sqlite::projection::keys::{self, KeyLookup};
 use crate::store::sqlite::rooms;
 use crate::store::sqlite::write::context::WriteContext;
@@ -138,9 +138,7 @@ fn find_mailboxes(
     let (mut unknown, mut forbidden, mut archived) = (Vec::new(), Vec::new(), Vec::new());
     for name in &append.to {
         let found = match name {
-            MailboxName::User(user) => {
-                users::resolve(context, user)?.map(MailboxId::from).ok_or(RoomRefused::Unknown)
-            }
+            MailboxName::User(user) => find_user(context, append.sender, user)?,
             MailboxName::Room(room) => find_room(context, append.sender, room)?,
         };
         match found {
@@ -158,6 +156,19 @@ fn find_mailboxes(
         Err(Appended::RoomArchived(archived))
     } else {
         Ok(copies)
+    })
+}
+
+/// The mailbox of a user, if the user does not block the sender.
+fn find_user(
+    context: &mut WriteContext<'_>,
+    sender: UserId,
+    name: &UserName,
+) -> rusqlite::Result<Result<MailboxId, RoomRefused>> {
+    let Some(user) = users::resolve(context, name)? else { return Ok(Err(RoomRefused::Unknown)) };
+    Ok(match blocks::is_blocked(context, sender, user)? {
+        true => Err(RoomRefused::NotAllowed),
+        false => Ok(user.into()),
     })
 }
 

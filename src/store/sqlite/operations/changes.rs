@@ -75,7 +75,9 @@ fn find(connection: &Connection, change: &ChangeMessage) -> rusqlite::Result<Opt
         .prepare_cached(concat!(
             "SELECT m.sender_id, m.recipient_id, o.name,
                     (SELECT count(*) FROM message_changes e WHERE e.message_id = m.id),
-                    d.id, d.changed_at
+                    d.id, d.changed_at,
+                    EXISTS (SELECT 1 FROM blocks w
+                             WHERE w.user_id = m.recipient_id AND w.blocked_id = ?2)
                FROM messages m
                LEFT JOIN rooms o ON o.id = -m.recipient_id
                LEFT JOIN message_changes d ON d.message_id = m.id AND d.body IS NULL
@@ -100,6 +102,7 @@ fn find(connection: &Connection, change: &ChangeMessage) -> rusqlite::Result<Opt
                 place: None,
                 edits: row.get::<_, u32>(3)? as usize,
                 deleted,
+                is_blocked: row.get(6)?,
             };
             Ok((message, room))
         })

@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use crate::model::{Body, Timestamp, UserId};
 use crate::store::sqlite::operation::{Apply, Query, ReadContext, Statements};
-use crate::store::sqlite::operations::users;
+use crate::store::sqlite::operations::{blocks, users};
 use crate::store::sqlite::row::{expectation_name, not_a_value, user_name};
 use crate::store::sqlite::write::context::WriteContext;
 use crate::store::types::expectations::{
@@ -22,6 +22,9 @@ impl Apply for PutExpectation {
         let Some(tell) = users::id_of(context.connection, &tell)? else {
             return Ok(Put::UnknownUser);
         };
+        if blocks::is_blocked(context, owner, tell)? {
+            return Ok(Put::NotAllowed);
+        }
         let others: usize = context
             .connection
             .prepare_cached("SELECT count(*) FROM expectations WHERE owner_id = ?1 AND name <> ?2")?

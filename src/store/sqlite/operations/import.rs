@@ -6,7 +6,7 @@ use crate::model::{
     CursorName, Details, Key, MailboxId, MailboxName, MessageId, Timestamp, UserId,
 };
 use crate::store::sqlite::operation::{Apply, Statements};
-use crate::store::sqlite::operations::{cursors, rooms, users};
+use crate::store::sqlite::operations::{blocks, cursors, rooms, users};
 use crate::store::sqlite::projection::delivery_cursor::{self, DeliveryCursor, Direction};
 use crate::store::sqlite::write::context::WriteContext;
 use crate::store::sqlite::{self, marks, message_log};
@@ -38,6 +38,7 @@ fn import(
             Step::Room(room) => rooms::importing::add_room(context, room)?,
             Step::Membership(of) => rooms::importing::add_membership(context, of)?,
             Step::Invitation(of) => rooms::importing::add_invitation(context, of)?,
+            Step::Block(block) => blocks::import(context, block)?,
             Step::Message(message) => add_message(context, message, &mut imported.recipients)?,
             Step::Floor(floor) => match refused_id(*floor) {
                 Some(refused) => Err(refused),

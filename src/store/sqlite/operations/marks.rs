@@ -7,10 +7,11 @@ use crate::model::{
 };
 use crate::store::sqlite::mailboxes::{Mailboxes, Merged, Next};
 use crate::store::sqlite::operation::{Apply, Statements};
-use crate::store::sqlite::operations::{cursors, users};
+use crate::store::sqlite::operations::{blocks, cursors, users};
 use crate::store::sqlite::projection::delivery_cursor::Direction;
 use crate::store::sqlite::write::context::WriteContext;
 use crate::store::sqlite::{marks, rooms};
+use crate::store::types::blocks::Blocks;
 use crate::store::types::marks::{FLOOR_MESSAGES_MAX, MARKS_MAX, Marked, Marks, MoveMark};
 use crate::store::types::rooms::{Actor, Unreadable, Wanted, may_read};
 
@@ -77,6 +78,7 @@ fn raise_floor(
 ) -> rusqlite::Result<()> {
     let connection = context.connection;
     let Some(name) = users::name_of(connection, reader)? else { return Ok(()) };
+    let blocks = blocks::of(connection, reader)?;
     let memberships = rooms::memberships_of(connection, reader)?;
     let mut mailboxes = Mailboxes::within(context.deliveries, reader, memberships, floor);
     let parts = may_read(&mailboxes.memberships, Wanted::Incoming { muted: false });
@@ -87,7 +89,7 @@ fn raise_floor(
         let mut merged = Merged::begin(connection, Direction::After(floor), all)?;
         for _ in 0..FLOOR_MESSAGES_MAX {
             let Some(next) = merged.next()? else { break };
-            if is_unread(connection, next, (reader, &name), marks)? {
+            if is_unread(connection, next, (reader, &name), (marks, &blocks))? {
                 break;
             }
             risen = next.id;
@@ -105,7 +107,7 @@ fn is_unread(
     connection: &Connection,
     Next { id, only_mentions }: Next,
     (reader, name): (UserId, &UserName),
-    marks: &Marks,
+    (marks, blocks): (&Marks, &Blocks),
 ) -> rusqlite::Result<bool> {
     let found = connection
         .prepare_cached(
@@ -116,7 +118,8 @@ fn is_unread(
             let (sender, mailbox) = (UserId(row.get(0)?), MailboxId(row.get(1)?));
             let is_quiet = only_mentions && !mentions(row.get_ref(2)?.as_str()?, name);
             let is_own = mailbox.room().is_some() && sender == reader;
-            Ok(!is_own && !is_quiet && !marks.cover(id, sender, mailbox))
+            let is_left_out = is_own || is_quiet || blocks.hide(sender, mailbox);
+            Ok(!is_left_out && !marks.cover(id, sender, mailbox))
         })
         .optional()?;
     Ok(found.unwrap_or(false))

@@ -81,12 +81,15 @@ const OF_USER: &str = "
      WHERE u.id = ?1 AND u.deleted_at IS NULL AND ?3 > 0";
 
 /// Those who were members when the message was sent, without its sender. The setting of the newest
-/// membership counts.
+/// membership counts. A member who had blocked the sender is like one who has muted the room.
 const OF_ROOM: &str = "
     SELECT u.id, u.name, u.receipts,
-           (SELECT n.notify FROM memberships n
-             WHERE n.user_id = p.user_id AND n.room_id = p.room_id
-             ORDER BY n.joined_after DESC LIMIT 1),
+           CASE WHEN EXISTS (SELECT 1 FROM blocks b
+                              WHERE b.user_id = p.user_id AND b.blocked_id = ?2
+                                AND b.after_id < ?3) THEN 'none'
+                ELSE (SELECT n.notify FROM memberships n
+                       WHERE n.user_id = p.user_id AND n.room_id = p.room_id
+                       ORDER BY n.joined_after DESC LIMIT 1) END,
            coalesce(c.upto_id, 0), coalesce(k.upto_id, 0)
       FROM memberships p
       JOIN users u ON u.id = p.user_id AND u.deleted_at IS NULL

@@ -8,10 +8,11 @@ use crate::model::{CursorName, MailboxId, MailboxName, MessageId, RoomId, UserId
 use crate::store::sqlite::changed::FindMessage;
 use crate::store::sqlite::mailboxes::{Mailboxes, Merged, Part};
 use crate::store::sqlite::operation::{Query, ReadContext};
-use crate::store::sqlite::operations::{cursors, users};
+use crate::store::sqlite::operations::{blocks, cursors, users};
 use crate::store::sqlite::projection::delivery_cursor::{self, DeliveryCursor, Direction};
 use crate::store::sqlite::read::pages::{SENDER, count_by_sender, count_in_rooms, messages_with};
 use crate::store::sqlite::{marks, rooms};
+use crate::store::types::blocks::Blocks;
 use crate::store::types::conversations::{
     CONVERSATION_MESSAGES_MAX, Candidates, Conversation, Conversations, ListConversations, Newest,
 };
@@ -29,9 +30,10 @@ impl Query for ListConversations {
         let mut in_rooms = mailboxes.clone();
         let own = in_rooms.take_own();
         let mut newest = Vec::new();
+        let blocks = blocks::of(connection, reader)?;
         for part in may_read(&in_rooms.memberships, Wanted::All) {
             let room = part.room.into();
-            let found = newest_of(connection, in_rooms.of_room(part))?;
+            let found = newest_of(connection, in_rooms.of_room(part), &blocks)?;
             newest.extend(found.map(|id| (room, id)));
         }
         let (users, edge) = newest_by_sender(connection, reader, (before, bounds.messages), own)?;
@@ -54,17 +56,26 @@ impl Query for ListConversations {
     }
 }
 
-const IS_THERE: [&str; 2] =
-    ["SELECT 1 FROM messages WHERE id = ?1", "SELECT 1 FROM folded_messages WHERE id = ?1"];
-
-/// The newest message of a part of a room.
-fn newest_of(connection: &Connection, part: Part) -> rusqlite::Result<Option<MessageId>> {
+/// The newest message of a part of a room that the reader does not block.
+fn newest_of(
+    connection: &Connection,
+    part: Part,
+    blocks: &Blocks,
+) -> rusqlite::Result<Option<MessageId>> {
     let direction = Direction::Before(MessageId(i64::MAX));
     let mut merged = Merged::begin(connection, direction, vec![part])?;
-    let mut is_there = FindMessage::prepare(connection, IS_THERE)?;
+    let mut find = FindMessage::prepare(connection, SENDER)?;
+    let mut looked_at = 0;
     while let Some(next) = merged.next()? {
-        if is_there.of(next.id)?.exists([next.id.0])? {
-            return Ok(Some(next.id));
+        let find = find.of(next.id)?;
+        let sender = find.query_row([next.id.0], |row| row.get(0).map(UserId)).optional()?;
+        match sender {
+            None => {}
+            Some(sender) if !blocks.have(sender) => return Ok(Some(next.id)),
+            Some(_) => looked_at += 1,
+        }
+        if looked_at >= CONVERSATION_MESSAGES_MAX {
+            break;
         }
     }
     Ok(None)
@@ -130,7 +141,8 @@ impl Counted {
         let begin = |room: RoomId| floor.max(marks.upto(room.into()));
         let parts = parts.into_iter().map(|part| (begin(part.room), mailboxes.of_room(part)));
         let parts: Vec<_> = parts.collect();
-        let tallies = count_in_rooms(connection, (reader, &name), &parts, true)?;
+        let blocks = blocks::of(connection, reader)?;
+        let tallies = count_in_rooms(connection, (reader, &name, &blocks), &parts, true)?;
         by_room.extend(rooms.into_iter().zip(tallies.iter().map(Tally::figures)));
         Ok(Self { floor, marks, by_user, by_room })
     }

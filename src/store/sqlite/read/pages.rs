@@ -14,11 +14,12 @@ use crate::model::{
 use crate::store::sqlite::changed::FindMessage;
 use crate::store::sqlite::mailboxes::{Mailboxes, Merged, Next, Part};
 use crate::store::sqlite::operation::{Query, ReadContext};
-use crate::store::sqlite::operations::{cursors, users};
+use crate::store::sqlite::operations::{blocks, cursors, users};
 use crate::store::sqlite::projection::delivery_cursor::{self, DeliveryCursor, Direction};
 use crate::store::sqlite::rooms::{self, is_read_in_room};
 use crate::store::sqlite::row::{details, not_a_value};
 use crate::store::sqlite::{marks, message_log};
+use crate::store::types::blocks::Blocks;
 use crate::store::types::changes::{ChangeRange, ChangedPart};
 use crate::store::types::counting::{Tally, count_in_turns};
 use crate::store::types::marks::Marks;
@@ -40,6 +41,7 @@ impl Query for ReadPage {
         }
         let start = match (&self.start, &self.with) {
             (PageStart::Dead(cursor, after), _) => {
+                page.blocks = blocks::of(context.connection, self.reader)?;
                 page.fill_with_dead(self.reader, cursor, *after)?;
                 Ok(*after)
             }
@@ -57,7 +59,8 @@ impl Query for ReadPage {
         let Ok(start) = start else { return Ok(start.map(|start| page.end(start))) };
         let mut page = page.end(start);
         if let Some(range) = ChangeRange::of(self.changes, &page, is_before) {
-            changes::add(context.connection, range, &changed, &self.filter, &mut page)?;
+            let parts = (self.reader, &changed[..]);
+            changes::add(context.connection, range, parts, &self.filter, &mut page)?;
         }
         Ok(Ok(page))
     }
@@ -162,12 +165,13 @@ impl ReadPage {
             Mailboxes::look(connection, memtable, self.reader, memberships, lowest)?;
         let direction = self.direction(connection)?;
         page.marks = self.marks_after(connection, direction)?;
+        page.blocks = blocks::of(connection, self.reader)?;
         let parts = may_read(&mailboxes.memberships, self.wanted);
         let Some(name) = users::name_of(connection, self.reader)? else {
             return Ok(edge(direction));
         };
         if let Wanted::Incoming { .. } = self.wanted {
-            page.rooms = LiveRooms::of(&name, &parts);
+            page.rooms = LiveRooms::of(&name, &parts, &page.blocks);
             page.leaves_out = Some((self.reader, name));
         }
         page.changed.push(ChangedPart::own(self.reader));
@@ -220,6 +224,7 @@ impl ReadPage {
             Mailboxes::look(connection, memtable, self.reader, memberships, lowest)?;
         mailboxes.memberships.retain(is_of_room);
         let direction = self.direction_in(connection, room)?;
+        page.blocks = blocks::of(connection, self.reader)?;
         let wanted = match self.wanted {
             Wanted::All => Wanted::All,
             Wanted::Incoming { .. } => Wanted::Incoming { muted: true },
@@ -287,8 +292,9 @@ impl Query for CountUnread {
         let rooms: Vec<RoomId> = parts.iter().map(|part| part.room).collect();
         let begin = |room: RoomId| seen.max(marks.upto(room.into()));
         let parts = parts.into_iter().map(|part| (begin(part.room), mailboxes.of_room(part)));
-        let tallies =
-            count_in_rooms(connection, (reader, &name), &parts.collect::<Vec<_>>(), false)?;
+        let blocks = blocks::of(connection, reader)?;
+        let parts = parts.collect::<Vec<_>>();
+        let tallies = count_in_rooms(connection, (reader, &name, &blocks), &parts, false)?;
         let mut of_rooms = Vec::new();
         for (room, tally) in rooms.into_iter().zip(tallies) {
             let Some((first, newest)) = tally.ends else { continue };
@@ -307,7 +313,8 @@ impl Query for FindStart {
         let (connection, reader) = (context.connection, self.reader);
         let Some(name) = users::name_of(connection, reader)? else { return Ok(None) };
         let memberships = rooms::memberships_of(connection, reader)?;
-        let rooms = LiveRooms::of(&name, &may_read(&memberships, self.wanted));
+        let blocks = blocks::of(connection, reader)?;
+        let rooms = LiveRooms::of(&name, &may_read(&memberships, self.wanted), &blocks);
         let position = |cursor| cursors::position(connection, reader, cursor);
         if let Some(cursor) = &self.cursor
             && let Some(seen) = position(cursor)?
@@ -358,11 +365,11 @@ pub(super) fn count_by_sender(
     Ok(found)
 }
 
-/// Counts the messages of others in parts of rooms, each after an id. Mentions are counted only if
-/// that is wanted, because they are in the texts.
+/// Counts the messages of others in parts of rooms, each after an id, without those of blocked
+/// users. Mentions are counted only if that is wanted, because they are in the texts.
 pub(super) fn count_in_rooms(
     connection: &Connection,
-    (reader, name): (UserId, &UserName),
+    (reader, name, blocks): (UserId, &UserName, &Blocks),
     parts: &[(MessageId, Part)],
     wants_mentions: bool,
 ) -> rusqlite::Result<Vec<Tally>> {
@@ -383,7 +390,9 @@ pub(super) fn count_in_rooms(
                 let mut rows = find.of(id)?.query(params![id.0, wants_body])?;
                 let Some(row) = rows.next()? else { continue };
                 let is_mention = wants_body && mentions(row.get_ref(1)?.as_str()?, name);
-                if UserId(row.get(0)?) != reader && (is_mention || !only_mentions) {
+                let sender = UserId(row.get(0)?);
+                let is_seen = sender != reader && !blocks.have(sender);
+                if is_seen && (is_mention || !only_mentions) {
                     tally.add(id, is_mention);
                 }
             };
@@ -424,6 +433,8 @@ struct PageBuilder<'a> {
     leaves_out: Option<(UserId, UserName)>,
     /// The messages that these cover are left out.
     marks: Marks,
+    /// The messages that these hide are left out.
+    blocks: Blocks,
     /// See [`Page::rooms`].
     rooms: LiveRooms,
     /// Whose changes belong to it.
@@ -450,6 +461,7 @@ impl<'a> PageBuilder<'a> {
             filter: None,
             leaves_out: None,
             marks: Marks::default(),
+            blocks: Blocks::default(),
             rooms: LiveRooms::default(),
             changed: Vec::new(),
             one: ONE,
@@ -630,8 +642,11 @@ impl<'a> PageBuilder<'a> {
             _ => false,
         };
         let passes = |filter: &Filter| filter.passes(&message);
-        let is_marked = self.marks.cover(id, UserId(row.get(2)?), MailboxId(row.get(3)?));
-        let is_left_out = is_left_out || is_marked || !self.filter.is_none_or(passes);
+        let (sender, mailbox) = (UserId(row.get(2)?), MailboxId(row.get(3)?));
+        let is_left_out = is_left_out
+            || self.marks.cover(id, sender, mailbox)
+            || self.blocks.hide(sender, mailbox)
+            || !self.filter.is_none_or(passes);
         if is_left_out || self.filter.is_some() {
             if self.looked_at >= FILTERED_MESSAGES_MAX {
                 self.more = true;

@@ -12,7 +12,7 @@ use crate::model::{
 use crate::search::Matches;
 use crate::store::sqlite::changed::FindMessage;
 use crate::store::sqlite::operation::{Query, ReadContext};
-use crate::store::sqlite::operations::users;
+use crate::store::sqlite::operations::{blocks, users};
 use crate::store::sqlite::projection::words;
 use crate::store::sqlite::rooms;
 use crate::store::sqlite::row;
@@ -32,7 +32,8 @@ impl Query for Search {
     fn query(self, context: &ReadContext<'_>) -> rusqlite::Result<Searched> {
         let connection = context.connection;
         let memberships = rooms::memberships_of(connection, self.reader)?;
-        let readable = Readable::by(self.reader, &memberships);
+        let blocks = blocks::of(connection, self.reader)?;
+        let readable = Readable::by(self.reader, &memberships, blocks);
         let names = Finder { connection, reader: self.reader, memberships: &memberships };
         let plan = Plan::make(&self.query, readable, names)?;
         let plan = match plan {

@@ -8,7 +8,7 @@ use crate::model::{BODY_BYTES_MAX, MessageId};
 use crate::store::sqlite::copy::{self, Content};
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::projection::{keys, words};
-use crate::store::sqlite::rooms::is_read_in_room;
+use crate::store::sqlite::rooms::is_of_membership;
 use crate::store::sqlite::schema;
 use crate::store::sqlite::tools::offline::OfflineDatabase;
 
@@ -196,12 +196,13 @@ fn check_cursors(
         ));
     }
     check_marks(connection, newest, findings)?;
-    let is_read_in_room =
-        if has_rooms(connection)? { is_read_in_room!("d.user_id") } else { "false" };
+    check_blocks(connection, newest, findings)?;
+    let is_of_membership =
+        if has_rooms(connection)? { is_of_membership!("d.user_id") } else { "false" };
     let mut statement = connection.prepare(&format!(
         "SELECT u.name, d.cursor, d.message_id
            FROM dead_letters d JOIN users u ON u.id = d.user_id JOIN messages m ON m.id = d.message_id
-          WHERE m.recipient_id <> d.user_id AND NOT {is_read_in_room}
+          WHERE m.recipient_id <> d.user_id AND NOT {is_of_membership}
           ORDER BY d.message_id LIMIT ?1",
     ))?;
     let mut rows = statement.query([FINDINGS_MAX as i64])?;
@@ -242,6 +243,31 @@ fn check_marks(
             ),
             None => format!("{user} has a mark for the mailbox {mailbox}, which does not exist"),
         });
+    }
+    Ok(())
+}
+
+/// No block began after the newest id. The schema has the other rules.
+fn check_blocks(
+    connection: &Connection,
+    newest: MessageId,
+    findings: &mut Findings,
+) -> rusqlite::Result<()> {
+    if !connection.table_exists(None, "blocks")? {
+        return Ok(());
+    }
+    let mut statement = connection.prepare(
+        "SELECT u.name, o.name, b.after_id
+           FROM blocks b JOIN users u ON u.id = b.user_id JOIN users o ON o.id = b.blocked_id
+          WHERE b.after_id > ?1 OR b.after_id < 0 ORDER BY u.id, o.id LIMIT ?2",
+    )?;
+    let mut rows = statement.query([newest.0, FINDINGS_MAX as i64])?;
+    while let Some(row) = rows.next()? {
+        let (user, other, after): (String, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        findings.add(format!(
+            "{user} blocks {other} after message {after}, and the newest id is {}",
+            newest.0
+        ));
     }
     Ok(())
 }

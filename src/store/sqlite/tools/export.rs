@@ -13,13 +13,14 @@ use crate::store::export::{
     self, Export, ExportError, ExportedMessage, ExportedUser, PAGE_BYTES_MAX, Source, Start,
 };
 use crate::store::sqlite::message_log;
-use crate::store::sqlite::operations::users;
+use crate::store::sqlite::operations::{blocks, users};
 use crate::store::sqlite::rooms::{memberships_of, room_name, word};
 use crate::store::sqlite::row::{cursor_name, details, not_a_value, user_name};
 use crate::store::sqlite::tools::offline::OfflineDatabase;
+use crate::store::types::blocks::Blocks;
 use crate::store::types::rooms::{RoomPart, Wanted, may_read};
 use crate::transfer::{
-    Cursor, CursorOf, Invitation, Mark, Membership, PasswordHash, Record, Room, User,
+    Block, Cursor, CursorOf, Invitation, Mark, Membership, PasswordHash, Record, Room, User,
 };
 
 /// The maximum number of messages of one read.
@@ -39,6 +40,7 @@ impl OfflineDatabase {
             newest: MessageId::ZERO,
             only: None,
             readable: Vec::new(),
+            blocks: Blocks::default(),
             names: HashMap::new(),
             dead: Vec::new().into_iter().peekable(),
         };
@@ -58,6 +60,8 @@ struct Pages<'a> {
     only: Option<UserId>,
     /// What [`Self::only`] may read in rooms, in the order of their numbers.
     readable: Vec<RoomPart>,
+    /// Whom [`Self::only`] blocks.
+    blocks: Blocks,
     /// The users who have dead letters.
     names: HashMap<UserId, UserName>,
     /// The dead letters that may still come, in the order of messages, users and cursors.
@@ -85,6 +89,7 @@ impl Pages<'_> {
             self.only = users::id_of(&snapshot, name)?;
             let Some(only) = self.only else { return Ok(None) };
             self.readable = may_read(&memberships_of(&snapshot, only)?, Wanted::All);
+            self.blocks = blocks::of(&snapshot, only)?;
         }
         let only = self.only;
         self.newest = message_log::newest_given(&snapshot)?;
@@ -99,6 +104,7 @@ impl Pages<'_> {
             invitations: invitations(&snapshot, only)?,
             cursors: cursors(&snapshot, only)?,
             marks: marks(&snapshot, only)?,
+            blocks: exported_blocks(&snapshot, only)?,
         }))
     }
 
@@ -134,9 +140,11 @@ impl Pages<'_> {
     fn is_wanted(&self, row: &Row<'_>) -> rusqlite::Result<bool> {
         let Some(only) = self.only else { return Ok(true) };
         let (id, sender) = (MessageId(row.get(0)?), UserId(row.get(2)?));
-        let Some(room) = MailboxId(row.get(3)?).room() else { return Ok(true) };
+        let mailbox = MailboxId(row.get(3)?);
+        let Some(room) = mailbox.room() else { return Ok(true) };
         let place = self.readable.binary_search_by_key(&room, |part| part.room);
-        Ok(sender == only || place.is_ok_and(|place| self.readable[place].has(id)))
+        let is_readable = place.is_ok_and(|place| self.readable[place].has(id));
+        Ok(sender == only || is_readable && !self.blocks.hide(sender, mailbox))
     }
 
     /// What could not be dealt with is its recipient's own business.
@@ -226,6 +234,28 @@ fn marks(connection: &Connection, only: Option<UserId>) -> rusqlite::Result<Vec<
                 with: word(row, 1)?,
                 upto: MessageId(row.get(2)?),
                 moved_at: Timestamp(row.get(3)?),
+            })
+        })?
+        .collect()
+}
+
+/// Whom a user blocks, or everybody.
+fn exported_blocks(connection: &Connection, only: Option<UserId>) -> rusqlite::Result<Vec<Block>> {
+    connection
+        .prepare(
+            "SELECT u.name, o.name, b.after_id, b.at
+               FROM blocks b
+               JOIN users u ON u.id = b.user_id
+               JOIN users o ON o.id = b.blocked_id
+              WHERE ?1 IS NULL OR b.user_id = ?1
+              ORDER BY b.user_id, b.blocked_id",
+        )?
+        .query_map([only.map(|id| id.0)], |row| {
+            Ok(Block {
+                user: user_name(row, 0)?,
+                blocked: user_name(row, 1)?,
+                after: MessageId(row.get(2)?),
+                at: Timestamp(row.get(3)?),
             })
         })?
         .collect()

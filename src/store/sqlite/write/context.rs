@@ -11,6 +11,7 @@ use crate::store::sqlite::projection::deliveries::Deliveries;
 use crate::store::sqlite::projection::keys::Keys;
 use crate::store::sqlite::projection::words::Words;
 use crate::store::sqlite::write::pending_inserts::PendingInserts;
+use crate::store::types::blocks::KnownBlocks;
 
 /// The maximum number of cached users, by name and by id.
 const NAMES_MAX: usize = 100_000;
@@ -44,6 +45,8 @@ pub(in crate::store) struct WriterCache {
     pub(in crate::store) user_names: Map<UserId, UserName>,
     /// The rooms to which these users may post.
     pub(in crate::store) posters: Map<(UserId, RoomName), RoomId>,
+    /// Whom recipients block.
+    pub(in crate::store) blocks: KnownBlocks,
     /// The number of unread messages of each inbox that was counted.
     pub(in crate::store) unread_counts: Map<MailboxId, usize>,
     /// For each inbox that was not counted: the messages that have arrived since the start.

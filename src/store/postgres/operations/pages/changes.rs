@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use postgres::Row;
 
 use super::{BY_IDS, message};
-use crate::model::{Body, Change, Filter, Message, MessageId, Timestamp};
+use crate::model::{Body, Change, Filter, Message, MessageId, Timestamp, UserId};
 use crate::store::postgres::append::LANE;
 use crate::store::postgres::error::{Error, Result};
 use crate::store::postgres::session::Session;
@@ -16,7 +16,7 @@ use crate::store::types::messages::Page;
 pub(super) fn add(
     session: &mut Session,
     range: ChangeRange,
-    parts: &[ChangedPart],
+    (reader, parts): (UserId, &[ChangedPart]),
     filter: &Filter,
     page: &mut Page,
 ) -> Result<()> {
@@ -25,7 +25,7 @@ pub(super) fn add(
     if newest <= range.after {
         return Ok(());
     }
-    let mut found = read(session, range, parts)?;
+    let mut found = read(session, range, (reader, parts))?;
     range.cut(&mut found, newest, page);
     if !filter.is_empty() {
         leave_out(session, filter, &mut found)?;
@@ -38,7 +38,11 @@ pub(super) fn add(
 }
 
 /// The changes in the direction of reading, at most one more than a page has.
-fn read(session: &mut Session, range: ChangeRange, parts: &[ChangedPart]) -> Result<Vec<Change>> {
+fn read(
+    session: &mut Session,
+    range: ChangeRange,
+    (reader, parts): (UserId, &[ChangedPart]),
+) -> Result<Vec<Change>> {
     let each = |of: fn(&ChangedPart) -> i64| parts.iter().map(of).collect::<Vec<i64>>();
     // There is no user 0.
     let sender = |part: &ChangedPart| part.sender.map_or(0, |user| user.0);
@@ -56,6 +60,7 @@ fn read(session: &mut Session, range: ChangeRange, parts: &[ChangedPart]) -> Res
             &range.upto.0,
             &range.told,
             &((PAGE_CHANGES_MAX + 1) as i64),
+            &reader.0,
         ],
     )?;
     rows.iter().map(change).collect()
@@ -114,7 +119,7 @@ pub(super) fn unfold(session: &mut Session, page: &mut Page) -> Result<()> {
 
 /// Reads with these parameters: of each part its mailbox, the interval of its messages, the last of
 /// their changes, their sender, and who is not; the interval of the changes; whether only the newest
-/// change of each message counts; the number of rows.
+/// change of each message counts; the number of rows; the reader, who may block the sender.
 macro_rules! changes_sql {
     ($order:literal) => {
         concat!(
@@ -127,6 +132,9 @@ macro_rules! changes_sql {
                 AND c.message_id > p.after_id AND c.message_id <= p.upto_id
                JOIN chat.messages m ON m.mailbox_id = c.mailbox_id AND m.id = c.message_id
                 AND p.sender_id IN (0, m.sender_id) AND p.not_sender_id <> m.sender_id
+                AND (c.mailbox_id > 0
+                     OR NOT EXISTS (SELECT FROM chat.blocks w
+                                     WHERE w.user_id = $11 AND w.blocked_id = m.sender_id))
                LEFT JOIN chat.users u ON u.id = c.user_id
                LEFT JOIN chat.users r ON r.id = c.mailbox_id
                LEFT JOIN chat.rooms x ON x.id = -c.mailbox_id

@@ -7,6 +7,7 @@ use postgres::Row;
 use crate::model::{Filter, MailboxId, Message, MessageId, UserId, UserName, mentions};
 use crate::store::postgres::error::Result;
 use crate::store::postgres::operations::pages::message;
+use crate::store::types::blocks::Blocks;
 use crate::store::types::marks::Marks;
 use crate::store::types::messages::{FILTERED_MESSAGES_MAX, Page, PageBounds};
 use crate::store::types::rooms::{LiveRooms, RoomPart, Wanted};
@@ -22,6 +23,8 @@ pub(super) struct Selection<'a> {
     pub(super) left_out: Option<LeftOut>,
     /// The messages that these cover are left out.
     pub(super) marks: Marks,
+    /// The messages that these hide are left out.
+    pub(super) blocks: Blocks,
 }
 
 /// The messages of rooms that do not count as incoming.
@@ -105,13 +108,11 @@ impl Selection<'_> {
     fn take(&self, row: &Row, page: &mut Page, progress: &mut Progress) -> Result<()> {
         let message = message(row)?;
         progress.from = message.id;
-        let is_marked = || {
-            let (sender, mailbox) = (UserId(row.get(6)), MailboxId(row.get(7)));
-            self.marks.cover(message.id, sender, mailbox)
-        };
+        let (sender, mailbox) = (UserId(row.get(6)), MailboxId(row.get(7)));
         let is_left_out =
             self.left_out.as_ref().is_some_and(|left_out| left_out.has(row, &message))
-                || !self.marks.by_mailbox.is_empty() && is_marked()
+                || self.marks.cover(message.id, sender, mailbox)
+                || self.blocks.hide(sender, mailbox)
                 || self.filter.is_some_and(|filter| !filter.passes(&message));
         if is_left_out || self.filter.is_some() {
             if progress.looked_at >= FILTERED_MESSAGES_MAX {

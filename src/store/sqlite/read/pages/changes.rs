@@ -13,7 +13,7 @@ use crate::store::types::messages::{Page, PageBounds};
 pub(super) fn add(
     connection: &Connection,
     range: ChangeRange,
-    parts: &[ChangedPart],
+    (reader, parts): (UserId, &[ChangedPart]),
     filter: &Filter,
     page: &mut Page,
 ) -> rusqlite::Result<()> {
@@ -25,7 +25,7 @@ pub(super) fn add(
     };
     let mut found = Vec::new();
     for part in parts {
-        read(connection, range, part, &mut found)?;
+        read(connection, range, (reader, part), &mut found)?;
     }
     found.sort_unstable_by_key(|change| change.change);
     if range.is_before {
@@ -46,7 +46,7 @@ pub(super) fn add(
 fn read(
     connection: &Connection,
     range: ChangeRange,
-    part: &ChangedPart,
+    (reader, part): (UserId, &ChangedPart),
     found: &mut Vec<Change>,
 ) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(if range.is_before { BEFORE } else { AFTER })?;
@@ -61,6 +61,7 @@ fn read(
         number(part.not_sender),
         range.told,
         (PAGE_CHANGES_MAX + 1) as i64,
+        reader.0,
     ])?;
     while let Some(row) = rows.next()? {
         let by = match row.get::<_, Option<i64>>(2)? {
@@ -106,7 +107,8 @@ fn leave_out(
 }
 
 /// Reads with these parameters: the mailbox; the interval of the changes; that of the messages; their
-/// sender, and who is not; whether only the newest change of each message counts; the number of rows.
+/// sender, and who is not; whether only the newest change of each message counts; the number of rows;
+/// the reader, who may block the sender.
 macro_rules! changes_sql {
     ($order:literal) => {
         concat!(
@@ -116,6 +118,9 @@ macro_rules! changes_sql {
               WHERE c.mailbox_id = ?1 AND c.id > ?2 AND c.id <= ?3
                 AND c.message_id > ?4 AND c.message_id <= ?5
                 AND (?6 IS NULL OR m.sender_id = ?6) AND (?7 IS NULL OR m.sender_id <> ?7)
+                AND (c.mailbox_id > 0
+                     OR NOT EXISTS (SELECT 1 FROM blocks b
+                                     WHERE b.user_id = ?10 AND b.blocked_id = m.sender_id))
                 AND CASE WHEN ?8
                          THEN c.id = (SELECT max(n.id) FROM message_changes n
                                        WHERE n.message_id = c.message_id)
