@@ -431,14 +431,18 @@ fn encoded_details_bytes(details: &Details) -> usize {
 fn by_mailbox(messages: Vec<Message>) -> Vec<(MailboxName, Vec<InboxEntry>)> {
     let mut groups: Vec<(MailboxName, Vec<InboxEntry>)> = Vec::new();
     let mut places: HashMap<MailboxName, usize> = HashMap::new();
+    let mut place = 0;
     for message in messages {
         let (name, from) = match message.to {
             MailboxName::User(_) => (message.from.into(), None),
             MailboxName::Room(_) => (message.to, Some(message.from)),
         };
-        let place = *places.entry(name.clone()).or_insert(groups.len());
-        if place == groups.len() {
-            groups.push((name, Vec::new()));
+        // Most messages follow one of the same group.
+        if groups.get(place).is_none_or(|(of, _)| *of != name) {
+            place = *places.entry(name.clone()).or_insert(groups.len());
+            if place == groups.len() {
+                groups.push((name, Vec::new()));
+            }
         }
         groups[place].1.push(InboxEntry { msg: message.body, from });
     }

@@ -32,6 +32,19 @@ impl<'c> FindMessage<'c> {
         Ok(Self { connection, plain, folding: Folding::Sql(folding), changed })
     }
 
+    /// Whether one of these messages was changed.
+    pub(in crate::store) fn is_any_changed(
+        &mut self,
+        ids: impl Iterator<Item = MessageId>,
+    ) -> rusqlite::Result<bool> {
+        for id in ids {
+            if self.changed.has(self.connection, id.0)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// The form for this message.
     pub(in crate::store) fn of(
         &mut self,

@@ -17,6 +17,16 @@ pub(in crate::store) enum Direction {
     Before(MessageId),
 }
 
+impl Direction {
+    /// Whether a message is the next one of the message log after another, in this direction.
+    pub(in crate::store) fn follows(self, id: MessageId, other: MessageId) -> bool {
+        match self {
+            Self::After(_) => id.0 == other.0 + 1,
+            Self::Before(_) => id.0 == other.0 - 1,
+        }
+    }
+}
+
 /// The messages in one mailbox after an id, as the memtable has them now. A reader must call this
 /// before its snapshot of the file begins: see `projection::deliveries`.
 pub(in crate::store) fn in_memtable(

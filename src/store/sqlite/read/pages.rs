@@ -5,7 +5,8 @@ mod changes;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use foldhash::fast::RandomState;
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 
 use crate::model::{
     Body, CursorName, Filter, MailboxId, MailboxName, Message, MessageId, RoomId, RoomName,
@@ -417,11 +418,15 @@ pub(super) fn messages_with(
     Ok((page.messages, page.more))
 }
 
+/// How many messages that follow one another are read together at most. Those after the end of the
+/// page are read in vain.
+const RUN_MESSAGES_MAX: usize = if cfg!(test) { 3 } else { 64 };
+
 /// A page under construction. It ends when it is full or when the message log ends.
 struct PageBuilder<'a> {
     connection: &'a Connection,
     /// The names of senders and mailboxes so far. Most pages have few.
-    names: HashMap<MailboxId, Option<MailboxName>>,
+    names: HashMap<MailboxId, Option<MailboxName>, RandomState>,
     messages: Vec<Message>,
     size: usize,
     more: bool,
@@ -450,7 +455,7 @@ struct PageBuilder<'a> {
 
 impl<'a> PageBuilder<'a> {
     fn new(connection: &'a Connection, bounds: &'a PageBounds) -> Self {
-        let (names, messages) = (HashMap::new(), Vec::new());
+        let (names, messages) = (HashMap::default(), Vec::new());
         Self {
             connection,
             names,
@@ -481,12 +486,68 @@ impl<'a> PageBuilder<'a> {
         let connection = self.connection;
         let mut merged = Merged::begin(connection, direction, parts)?;
         let mut find = FindMessage::prepare(connection, self.one)?;
-        while let Some(Next { id, only_mentions }) = merged.next()? {
-            if self.take_if(&mut find, id, None, only_mentions)?.is_break() {
+        let mut find_run = connection.prepare_cached(match direction {
+            Direction::After(_) => RUN,
+            Direction::Before(_) => RUN_BACKWARDS,
+        })?;
+        let mut run: Vec<Next> = Vec::new();
+        let mut next = merged.next()?;
+        while let Some(first) = next.take() {
+            let left = self.bounds.messages.saturating_sub(self.messages.len());
+            let max = RUN_MESSAGES_MAX.min(left.saturating_add(1));
+            let mut last = first.id;
+            run.clear();
+            run.push(first);
+            next = merged.next()?;
+            while run.len() < max
+                && let Some(following) = next.take_if(|next| direction.follows(next.id, last))
+            {
+                last = following.id;
+                run.push(following);
+                next = merged.next()?;
+            }
+            let taken = match run.as_slice() {
+                &[Next { id, only_mentions }] => {
+                    self.take_if(&mut find, id, None, only_mentions)?
+                }
+                run => self.take_run(&mut find, &mut find_run, run)?,
+            };
+            if taken.is_break() {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// Does [`Self::take_if`] for messages that follow one another in the message log.
+    fn take_run(
+        &mut self,
+        find: &mut FindMessage<'_>,
+        find_run: &mut CachedStatement<'_>,
+        run: &[Next],
+    ) -> rusqlite::Result<ControlFlow<()>> {
+        let ids = || run.iter().map(|next| next.id);
+        if find.is_any_changed(ids())? {
+            for &Next { id, only_mentions } in run {
+                if self.take_if(find, id, None, only_mentions)?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            return Ok(ControlFlow::Continue(()));
+        }
+        let since = self.since.map_or(i64::MIN, |since| since.0);
+        let [first, last] = [ids().min(), ids().max()].map(|id| id.map(|id| id.0));
+        let mut rows = find_run.query(params![first, last, since])?;
+        let mut run = run.iter();
+        while let Some(row) = rows.next()? {
+            let id = MessageId(row.get(0)?);
+            // Some may have been purged.
+            let Some(next) = run.find(|next| next.id == id) else { break };
+            if self.take_row(row, id, next.only_mentions)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
     }
 
     /// Adds messages for `reader`. It reads only messages of the page, and those that `since`
@@ -632,7 +693,19 @@ impl<'a> PageBuilder<'a> {
     ) -> rusqlite::Result<ControlFlow<()>> {
         let since = self.since.map_or(i64::MIN, |since| since.0);
         let mut rows = find.of(id)?.query(params![id.0, since, sender.map(|sender| sender.0)])?;
-        let Some(row) = rows.next()? else { return Ok(ControlFlow::Continue(())) };
+        match rows.next()? {
+            Some(row) => self.take_row(row, id, only_mentions),
+            None => Ok(ControlFlow::Continue(())),
+        }
+    }
+
+    /// Adds the message of a row of [`ONE`]. Breaks when the page is full.
+    fn take_row(
+        &mut self,
+        row: &Row<'_>,
+        id: MessageId,
+        only_mentions: bool,
+    ) -> rusqlite::Result<ControlFlow<()>> {
         let Some(message) = self.message(row)? else { return Ok(ControlFlow::Continue(())) };
         let is_left_out = match &self.leaves_out {
             Some((reader, name)) if message.to.room().is_some() => {
@@ -732,6 +805,14 @@ const OF_READER: [&str; 2] =
     [one!("messages", is_readable!()), one!("folded_messages", is_readable!())];
 
 const ONE: [&str; 2] = [one!("messages", is_from!()), one!("folded_messages", is_from!())];
+
+/// The messages from one id to another, none of which was edited or deleted. Looking up each would
+/// take longer.
+const RUN: &str = "SELECT id, sent_at, sender_id, recipient_id, body, details FROM messages
+      WHERE id BETWEEN ?1 AND ?2 AND sent_at >= ?3 ORDER BY id";
+const RUN_BACKWARDS: &str =
+    "SELECT id, sent_at, sender_id, recipient_id, body, details FROM messages
+      WHERE id BETWEEN ?1 AND ?2 AND sent_at >= ?3 ORDER BY id DESC";
 
 /// As [`ONE`], with the text that it was sent with.
 const ONE_RAW: [&str; 2] = [
