@@ -313,7 +313,9 @@ impl Session {
         assert_eq!(sound, "ok");
         let astray: i64 = database.query_row(KEYS_ASTRAY, [], |row| row.get(0)).unwrap();
         assert_eq!(astray, 0, "the table of keys differs from the message log");
-        let load = "SELECT key, id, body FROM v1_messages WHERE sender = 'paff'";
+        // As they were sent, whatever the author has made of them.
+        let load = "SELECT key, id, body FROM messages
+                     WHERE sender_id = (SELECT id FROM users WHERE name = 'paff')";
         let mut statement = database.prepare(load).unwrap();
         let rows = statement.query_map([], |row| {
             let (key, id, body): (String, i64, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
