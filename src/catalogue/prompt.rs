@@ -190,7 +190,8 @@ search WORDS           find messages: words, \"phrases\", begin*, from:USER, -no
 conversations          who wrote, and rooms, newest first, with what is unread
 unread                 how many unread messages there are, and from whom
 receipts ID            who has read a message of yours; on | off for all
-block [USER]           get nothing from USER; `unblock USER` ends that
+block [USER]           get nothing from USER; without USER: whom you block
+unblock USER           end that
 whoami                 who you are
 passwd                 change the password; your other sessions end
 sessions               your sessions
@@ -228,7 +229,8 @@ search KATA            cari pesan: kata, \"frasa\", awal*, from:USER, -bukan
 conversations          siapa yang menulis dan ruang, dengan yang belum dibaca
 unread                 berapa pesan yang belum dibaca, dan dari siapa
 receipts ID            siapa yang sudah membaca pesanmu; on | off untuk semua
-block [USER]           tidak menerima apa-apa dari USER; `unblock USER`
+block [USER]           tidak menerima apa-apa dari USER; tanpa USER: daftarnya
+unblock USER           akhiri itu
 whoami                 siapa kamu
 passwd                 ganti password; sesimu yang lain diakhiri
 sessions               sesi-sesimu
