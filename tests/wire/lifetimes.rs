@@ -58,12 +58,12 @@ fn session_ends_90_days_after_login_or_30_after_last_use_by_default() {
 
 #[test]
 fn stream_ends_when_its_session_expires() {
-    let server = Server::start_with(&["--session-lifetime", "500ms", "--heartbeat", "20ms"]);
+    let server = Server::start_with(&["--session-lifetime", "3s", "--heartbeat", "100ms"]);
     let token = server.log_in("neko");
     let mut stream = server.connect();
     stream.done(format!("watch {token} {}", json!({"from": "new"})));
-    // Each heartbeat checks the session first. They come every 20 ms at most, so there are little
-    // more than 25 in its time; the next sweep of all sessions is a minute away.
+    // Each heartbeat checks the session first. They come every 100 ms at most, so there are little
+    // more than 30 in its time; the next sweep of all sessions is a minute away.
     let reported = (0..100).map(|_| stream.reply()).find(|event| event["event"] == "end");
     assert_eq!(reported.expect("the end of the stream")["code"], "no_session");
 }
