@@ -1,8 +1,9 @@
-//! Incoming hooks: `POST /hooks/ID` takes what Slack, Mattermost, Grafana and Alertmanager send to
-//! their own, as it is. The secret is in the path, and it may do nothing else: it is an access
-//! token of the kind `hook`, with one target.
+//! Incoming hooks: `POST /hooks/ID` takes what Slack, Mattermost, Grafana, Alertmanager and apprise
+//! send to their own, as it is. The secret is in the path, and it may do nothing else: it is an
+//! access token of the kind `hook`, with one target.
 
 mod alerts;
+mod apprise;
 mod incoming;
 mod slack;
 
@@ -82,9 +83,11 @@ fn parse(sent: &str) -> Result<Incoming, Refused> {
     let bad = |error: serde_json::Error| Refused::bad(format!("the body of a hook: {error}"));
     let fields: Map<String, Value> = serde_json::from_str(json).map_err(bad)?;
     let value = without_nulls(Value::Object(fields));
-    match value.get("alerts").is_some() {
-        true => serde_json::from_value(value).map(alerts::message).map_err(bad),
-        false => serde_json::from_value(value).map(slack::message).map_err(bad),
+    let has = |name: &str| value.get(name).is_some();
+    match (has("alerts"), has("message") && !has("text")) {
+        (true, _) => serde_json::from_value(value).map(alerts::message).map_err(bad),
+        (false, true) => serde_json::from_value(value).map(apprise::message).map_err(bad),
+        (false, false) => serde_json::from_value(value).map(slack::message).map_err(bad),
     }
 }
 
@@ -126,6 +129,7 @@ mod tests {
             "payload=%ff",
             r#"{"text": 7}"#,
             r#"{"alerts": 7}"#,
+            r#"{"message": 7}"#,
         ] {
             assert!(parse(sent).is_err(), "{sent}");
         }

@@ -1,10 +1,15 @@
-//! Incoming hooks: the bodies of Slack, Mattermost, Grafana and Alertmanager as they are, and a
-//! secret in the path that does nothing else.
+//! Incoming hooks: the bodies of Slack, Mattermost, Grafana, Alertmanager and apprise as they are,
+//! and a secret in the path that does nothing else.
+
+use std::process::Command;
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::support::Server;
 use crate::support::http::{Response, send};
+use crate::support::skip::is_here;
+use crate::support::tls::as_str;
 
 const HTTP: &[&str] = &["--http", "127.0.0.1:0"];
 
@@ -78,6 +83,42 @@ fn bodies_of_four_programs_become_messages() {
         fields.retain(|name, _| !["id", "at", "from", "room"].contains(&name.as_str()));
         assert_eq!(message, expected);
     }
+}
+
+#[test]
+fn apprise_posts_to_a_hook_by_its_json_url() {
+    if !is_here("apprise") {
+        return;
+    }
+    let (server, hook) = server("#ops");
+    let folder = TempDir::new().unwrap();
+    let (config, log) = (folder.path().join("apprise.conf"), folder.path().join("build.log"));
+    std::fs::write(&config, format!("json://{}/hooks/{hook}\n", server.http())).unwrap();
+    std::fs::write(&log, "error").unwrap();
+    let apprise = |arguments: &[&str]| {
+        Command::new("apprise")
+            .args(["-c", as_str(&config), "-t", "Build 417 é"])
+            .args(arguments)
+            .env("HOME", folder.path())
+            .output()
+            .unwrap()
+    };
+    let output = apprise(&["-n", "failure", "-b", "it failed\nline two", "-a", as_str(&log)]);
+    assert!(output.status.success(), "{output:?}");
+    let mut message = newest(&server, "#ops");
+    let fields = message.as_object_mut().expect("a message");
+    fields.retain(|name, _| !["id", "at", "from", "room"].contains(&name.as_str()));
+    let expected = json!({"title": "Build 417 é", "body": "it failed\nline two\n+ build.log",
+                          "priority": 4, "tags": ["failure"]});
+    assert_eq!(message, expected);
+    let output = apprise(&["-b", "it is done"]);
+    assert!(output.status.success(), "{output:?}");
+    let message = newest(&server, "#ops");
+    assert_eq!(message["body"], "it is done");
+    assert_eq!((&message["priority"], &message["tags"]), (&Value::Null, &Value::Null));
+    // apprise reports it if the message was refused.
+    server.connect().done(format!(r#"token_revoke {} {{"name": "hook"}}"#, server.log_in("paff")));
+    assert!(!apprise(&["-b", "too late"]).status.success());
 }
 
 #[test]
