@@ -59,7 +59,9 @@ fn events_are_those_of_watch_and_continue_without_gap_or_repeat() {
     );
     assert_eq!(id, first, "what was sent moves no place");
     wire.done(format!(r#"ack {neko} {{"with": "paff", "upto": {first}}}"#));
-    let (_, event) = next(&mut stream);
+    // The mark also moves the floor, and on PostgreSQL the news of that may come first.
+    let mut events = std::iter::repeat_with(|| next(&mut stream).1);
+    let event = events.find(|event| event["cursor"].is_null()).unwrap();
     assert_eq!(
         (&event["event"], &event["with"], &event["upto"]),
         (&json!("read"), &json!("paff"), &json!(first))
