@@ -68,6 +68,8 @@ export class Inbox extends EventTarget {
   /** @type {Set<number>} Later messages that are known. */ #known = new Set();
   /** @type {Set<number>} Messages that were deleted. An answer from before may still have them. */
   #gone = new Set();
+  /** @type {Set<string>} Rooms that were left. An answer from before may still tell of them. */
+  #left = new Set();
   /** @type {Map<string, number>} Marks that are not yet sent. */ #marks = new Map();
   /** @type {number | undefined} */ #markTimer;
   /** @type {number | undefined} */ #countTimer;
@@ -167,10 +169,20 @@ export class Inbox extends EventTarget {
   }
 
   /**
-   * The room was joined or changed.
+   * The room was created, joined or opened.
+   * @param {Room} room
+   */
+  roomEntered(room) {
+    this.#left.delete(room.room);
+    this.roomChanged(room);
+  }
+
+  /**
+   * The room has these settings.
    * @param {Room} room
    */
   roomChanged(room) {
+    if (this.#left.has(room.room)) return;
     this.#roomIs(room);
     this.#tell();
   }
@@ -180,6 +192,7 @@ export class Inbox extends EventTarget {
    * @param {string} name
    */
   roomLeft(name) {
+    this.#left.add(name);
     this.conversations.delete(name);
     this.#tell();
   }

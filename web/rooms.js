@@ -23,7 +23,7 @@ export async function showRooms(inbox) {
   const name = make("input", { required: true, maxlength: 33, autocapitalize: "none" });
   const topic = make("input", { maxlength: 256 });
   const enter = (/** @type {Room} */ room) => {
-    inbox.roomChanged(room);
+    inbox.roomEntered(room);
     shown.close();
     location.hash = addressOf(room.room);
   };
