@@ -11,7 +11,7 @@ use crate::support::replicas::{ANY_STANDBY, Replicas};
 use crate::support::{Random, Server, databases, scaled};
 
 /// What a failover happens after.
-const ACKNOWLEDGED_BETWEEN: usize = 1_500;
+pub const ACKNOWLEDGED_BETWEEN: usize = 1_500;
 /// What a promotion that loses is to lose at least.
 const UNREPLICATED: usize = 500;
 

@@ -17,6 +17,8 @@ mod http_cuts;
 mod load;
 mod merging;
 mod overload;
+#[cfg(feature = "postgres")]
+mod patroni;
 mod random_bytes;
 mod secrets;
 #[cfg(feature = "postgres")]

@@ -18,6 +18,8 @@ pub mod network;
 pub mod operator;
 pub mod page;
 #[cfg(feature = "postgres")]
+pub mod patroni;
+#[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod preload;
 pub mod pty;

@@ -74,7 +74,7 @@ impl Cluster {
     #[track_caller]
     pub fn start_in(folder: &Path, settings: &[&str]) -> Option<Self> {
         let mut cluster = Self::empty(programs()?, settings);
-        cluster.give(folder);
+        give(folder);
         cluster.data = folder.join("data");
         cluster.initialize();
         cluster.restart();
@@ -86,7 +86,7 @@ impl Cluster {
     #[track_caller]
     pub fn start_with_log_in(folder: &Path, settings: &[&str]) -> Option<Self> {
         let mut cluster = Self::empty(programs()?, settings);
-        cluster.give(folder);
+        give(folder);
         let mut log = OsString::from("--waldir=");
         log.push(folder.join("log"));
         cluster.initialize_with(&["--wal-segsize=1".as_ref(), &log]);
@@ -180,16 +180,8 @@ impl Cluster {
         let settings = settings.iter().map(ToString::to_string).collect();
         let data = folder.path().join("data");
         let cluster = Self { server: None, programs, folder, data, port: PORT, settings };
-        cluster.give(cluster.folder.path());
+        give(cluster.folder.path());
         cluster
-    }
-
-    /// Gives a folder to the user of the cluster. Its clients may be other users.
-    fn give(&self, folder: &Path) {
-        if geteuid().is_root() {
-            chown(folder, Some(NOBODY), Some(NOBODY)).expect("root gives a folder away");
-        }
-        fs::set_permissions(folder, Permissions::from_mode(0o711)).expect("our own folder");
     }
 
     /// Starts the server, again if it has been stopped, and waits until it answers.
@@ -242,17 +234,8 @@ impl Cluster {
     /// Ends all its processes with SIGKILL.
     pub fn kill(&mut self) {
         let Some(Running { pid, .. }) = self.server else { return };
-        // It starts no other process meanwhile.
-        let _ = kill_process(pid, Signal::STOP);
-        let children = children_of(pid);
-        for child in &children {
-            let _ = kill_process(*child, Signal::KILL);
-        }
+        kill_with_children(pid);
         self.stop_with(Signal::KILL);
-        // A later start must find none of them.
-        while children.iter().any(|child| is_alive(*child)) {
-            thread::yield_now();
-        }
     }
 
     /// Stops the server in order.
@@ -326,11 +309,8 @@ impl Cluster {
     fn command(&self, program: &str) -> Command {
         let path = self.programs.join(program);
         let mut command = Command::new(if path.exists() { path } else { program.into() });
-        if geteuid().is_root() {
-            command.uid(NOBODY).gid(NOBODY);
-        }
-        command.current_dir("/").env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C");
         command.stdin(Stdio::null()).stdout(Stdio::null());
+        as_owner(&mut command);
         command
     }
 }
@@ -341,6 +321,36 @@ impl Drop for Cluster {
             let _ = kill_process(server.pid, Signal::CONT);
         }
         self.stop_with(Signal::QUIT);
+    }
+}
+
+/// Gives a folder to the user of the clusters. Its clients may be other users.
+pub fn give(folder: &Path) {
+    if geteuid().is_root() {
+        chown(folder, Some(NOBODY), Some(NOBODY)).expect("root gives a folder away");
+    }
+    fs::set_permissions(folder, Permissions::from_mode(0o711)).expect("our own folder");
+}
+
+/// Lets a program run as the user of the clusters, without the variables of the test.
+pub fn as_owner(command: &mut Command) {
+    if geteuid().is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    command.current_dir("/").env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C");
+}
+
+/// Ends a server and the processes that it has started with SIGKILL.
+pub fn kill_with_children(pid: Pid) {
+    // It starts no other process meanwhile.
+    let _ = kill_process(pid, Signal::STOP);
+    let children = children_of(pid);
+    for killed in children.iter().chain([&pid]) {
+        let _ = kill_process(*killed, Signal::KILL);
+    }
+    // A later start must find none of them.
+    while children.iter().any(|child| is_alive(*child)) {
+        thread::yield_now();
     }
 }
 
@@ -365,7 +375,8 @@ fn stat(pid: Pid) -> Option<[String; 2]> {
     Some([words.next()?, words.next()?])
 }
 
-fn done(command: &mut Command) -> String {
+/// Executes a program, which must succeed, and gives what it prints.
+pub fn done(command: &mut Command) -> String {
     let output = command.stdout(Stdio::piped()).output().expect("it is installed");
     assert!(output.status.success(), "{command:?}: {output:?}");
     String::from_utf8(output.stdout).expect("text")
