@@ -31,8 +31,8 @@ pub use access::{
 };
 pub use change::Change;
 pub use details::{
-    CLICK_BYTES_MAX, Click, Details, InvalidClick, NoPriority, Priority, TAG_BYTES_MAX, TAGS_MAX,
-    TITLE_BYTES_MAX, Tag, Tags, Title, TooManyTags,
+    CLICK_BYTES_MAX, Click, Details, InvalidClick, LIFETIME_SECONDS_MAX, NoPriority, Priority,
+    TAG_BYTES_MAX, TAGS_MAX, TITLE_BYTES_MAX, Tag, Tags, Title, TooManyTags,
 };
 pub use filter::Filter;
 pub use invitation::{INVITATION_SECONDS_MAX, InvitationId, InvitationSecret};
@@ -446,7 +446,8 @@ impl Serialize for Message {
         }
         fields.serialize_field("body", body)?;
         if let Some(details) = details {
-            let Details { title, priority, tags, click, reply_to, due_at, edited } = &**details;
+            let Details { title, priority, tags, click, reply_to, .. } = &**details;
+            let Details { expires, expires_in, due_at, edited, .. } = &**details;
             if let Some(title) = title {
                 fields.serialize_field("title", title)?;
             }
@@ -461,6 +462,12 @@ impl Serialize for Message {
             }
             if let Some(reply_to) = reply_to {
                 fields.serialize_field("reply_to", reply_to)?;
+            }
+            if let Some(expires) = expires {
+                fields.serialize_field("expires", expires)?;
+            }
+            if let Some(expires_in) = expires_in {
+                fields.serialize_field("expires_in", expires_in)?;
             }
             if let Some(due_at) = due_at {
                 fields.serialize_field("due_at", due_at)?;
@@ -495,19 +502,26 @@ struct MessageFields {
     #[serde(default)]
     reply_to: Option<MessageId>,
     #[serde(default)]
+    expires: Option<Timestamp>,
+    #[serde(default)]
+    expires_in: Option<u64>,
+    #[serde(default)]
     due_at: Option<Timestamp>,
     edited: Option<Timestamp>,
 }
 
 impl TryFrom<MessageFields> for Message {
-    type Error = &'static str;
+    type Error = String;
 
     fn try_from(fields: MessageFields) -> Result<Self, Self::Error> {
         let MessageFields { id, at, from, to, room, body, .. } = fields;
         let to = to.map(MailboxName::User).or(room.map(MailboxName::Room));
-        let to = to.ok_or("a message has a field to or room")?;
-        let MessageFields { title, priority, tags, click, reply_to, due_at, edited, .. } = fields;
-        let details = Details { title, priority, tags, click, reply_to, due_at, edited };
+        let to = to.ok_or_else(|| "a message has a field to or room".to_owned())?;
+        let MessageFields { title, priority, tags, click, reply_to, .. } = fields;
+        let MessageFields { expires, expires_in, due_at, edited, .. } = fields;
+        let details =
+            Details { title, priority, tags, click, reply_to, expires, expires_in, due_at, edited };
+        details.check_expiry()?;
         Ok(Self { id, at, from, to, body, details: details.if_any() })
     }
 }

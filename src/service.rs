@@ -9,7 +9,6 @@ mod administration;
 mod awaited;
 mod blocks;
 mod changes;
-mod clock;
 mod expectations;
 mod hashers;
 mod hub;
@@ -53,11 +52,10 @@ use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::reply::Reply;
 use crate::protocol::standing::Database;
 use crate::store::{
-    EndSessions, Event, FindSession, Live, SessionFilter, SettleSessions, Store, StoreError,
-    SweepSessions,
+    EndSessions, Event, FindSession, Live, SessionClock, SessionFilter, SettleSessions, Store,
+    StoreError, SweepSessions,
 };
 use awaited::Awaited;
-use clock::SessionClock;
 use hashers::Hashers;
 use hub::Hub;
 use sessions::{EndReason, Lookup, Sessions};

@@ -9,6 +9,7 @@
 //! engine: types, errors, metrics, scheduling and live messages. The store knows no protocol.
 
 mod cache;
+mod clock;
 #[cfg(test)]
 mod contract;
 mod engines;
@@ -28,6 +29,7 @@ use std::sync::Arc;
 
 pub use crate::system::Medium;
 pub use cache::live_messages::{LiveInbox, MembershipState};
+pub use clock::SessionClock;
 pub use engines::{EngineRead, EngineWrite};
 pub use error::{Fatal, NoInput, NotOurs, OpenError, StoreError};
 pub use events::{Event, OnEvent};

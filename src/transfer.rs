@@ -1,7 +1,7 @@
 //! The format of `export` and `import`: one JSON object per line. It also defines the steps of an
 //! import. This module does not depend on SQL or sockets.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::model::{
     Body, CursorName, Details, History, Key, MailboxName, MessageId, Notify, Posting, Role,
@@ -233,7 +233,7 @@ pub struct Message {
     /// Its text.
     pub body: Body,
     /// What it carries beside the text. `reply_to` is an id of the same database.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "details")]
     pub details: Option<Box<Details>>,
     /// The sender's idempotency key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -244,6 +244,13 @@ pub struct Message {
     /// The members' cursors that have this message of a room as a dead letter.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dead_for: Vec<CursorOf>,
+}
+
+/// Details whose time can be stored.
+fn details<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<Details>>, D::Error> {
+    let details = Option::<Box<Details>>::deserialize(deserializer)?;
+    details.as_ref().map_or(Ok(()), |it| it.check_expiry()).map_err(serde::de::Error::custom)?;
+    Ok(details)
 }
 
 impl Message {
@@ -347,6 +354,8 @@ mod tests {
                     format!("http://{}", "\"".repeat(CLICK_BYTES_MAX - 7)).parse().unwrap(),
                 ),
                 reply_to: Some(MessageId(i64::MAX)),
+                expires: Some(Timestamp(0)),
+                expires_in: None,
                 due_at: Some(Timestamp(0)),
                 edited: Some(Timestamp(0)),
             })),
@@ -364,6 +373,7 @@ mod tests {
         for line in [
             r#"{"type": "song"}"#,
             r#"{"type": "cursor", "user": "paff", "cursor": "inbox", "upto": -1, "moved_at": "2026-01-01T00:00:00Z"}"#,
+            r#"{"type": "message", "id": 1, "at": "2026-01-01T00:00:00Z", "from": "a", "to": "a", "body": "x", "details": {"expires_in": 0}}"#,
             r#"{"type": "header", "format": "chat-export", "version": 1, "newest": 0, "more": 1}"#,
         ] {
             assert!(serde_json::from_str::<Record>(line).is_err(), "{line}");

@@ -14,6 +14,7 @@
  * @property {string[]} [tags]
  * @property {string} [click]
  * @property {number} [reply_to]
+ * @property {string} [expires] After this time it counts as unread for nobody.
  * @property {string} [edited] When its text was changed last.
  * @property {[from: number, to: number][]} [matches] Where a search found its words,
  * @property {[from: number, to: number][]} [title_matches] also in the title.

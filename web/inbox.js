@@ -3,6 +3,7 @@
 
 import { call, conversationOf, everyPage, isFinal, Refusal } from "./api.js";
 import { hasMention } from "./text.js";
+import { hasPassed, whenPassed } from "./time.js";
 
 /** @typedef {import("./api.js").Message} Message */
 /** @typedef {import("./api.js").Change} Change */
@@ -42,6 +43,10 @@ const MARK_WAIT = 400;
 const MARK_RETRY_WAIT = 5_000;
 /** How long changes are gathered before the server counts anew. */
 const COUNT_WAIT = 200;
+/** How long after a message has expired the server counts anew. */
+const EXPIRY_WAIT = 1_000;
+/** The same, if it has not expired by the server's clock. */
+const EXPIRY_RETRY_WAIT = 60_000;
 
 /**
  * A conversation without messages.
@@ -73,6 +78,8 @@ export class Inbox extends EventTarget {
   /** @type {Map<string, number>} Marks that are not yet sent. */ #marks = new Map();
   /** @type {number | undefined} */ #markTimer;
   /** @type {number | undefined} */ #countTimer;
+  /** When the first of the messages expires that are counted. */
+  #expires = "";
   #isEnded = false;
 
   /** @param {string} me */
@@ -108,7 +115,10 @@ export class Inbox extends EventTarget {
         0,
         ...reply.conversations.map((/** @type {Listed} */ one) => one.last.id),
       );
-      if (page === 0) this.place = newest;
+      if (page === 0) {
+        this.place = newest;
+        this.#expiresAt(reply.expires);
+      }
       found.push(...reply.conversations);
       before = reply.before;
       if (!reply.more) break;
@@ -215,6 +225,9 @@ export class Inbox extends EventTarget {
     if (message.id > conversation.counted && this.#counts(message, conversation)) {
       conversation.counted = message.id;
       conversation.unread += 1;
+      if (message.expires && (!this.#expires || message.expires < this.#expires)) {
+        this.#expiresAt(message.expires);
+      }
       if (hasMention(message.body, this.me)) conversation.mentions += 1;
     }
     this.dispatchEvent(new CustomEvent("message", { detail: message }));
@@ -236,6 +249,7 @@ export class Inbox extends EventTarget {
    */
   #counts(message, conversation) {
     if (message.id <= conversation.readUpto) return false;
+    if (message.expires && hasPassed(message.expires)) return false;
     if (message.room && message.from === this.me) return false;
     const notify = message.room ? (conversation.room?.notify ?? "all") : "all";
     return notify === "all" || (notify === "mentions" && hasMention(message.body, this.me));
@@ -268,6 +282,20 @@ export class Inbox extends EventTarget {
     this.#tell();
     // It may have been unread, and an edit may mention the reader or no longer.
     if (this.unread > 0) this.#countTimer ??= window.setTimeout(() => this.#countSoon(), COUNT_WAIT);
+  }
+
+  /**
+   * The server counts anew when a message that is counted expires.
+   * @param {string | undefined} at
+   */
+  #expiresAt(at) {
+    // The clock of this machine may be ahead of the server's.
+    const isAgain = at !== undefined && at === this.#expires && hasPassed(at);
+    this.#expires = at ?? "";
+    if (!at) return;
+    const holds = () => !this.#isEnded && this.#expires === at;
+    const count = () => void (holds() && this.#countAgain().catch(() => {}));
+    whenPassed(at, holds, () => window.setTimeout(count, isAgain ? EXPIRY_RETRY_WAIT : EXPIRY_WAIT));
   }
 
   #countSoon() {
@@ -391,7 +419,8 @@ export class Inbox extends EventTarget {
 
   /** @param {number} [tries] */
   async #countAgain(tries = COUNTS_MAX) {
-    const { conversations } = await call("conversations", { limit: PAGE });
+    const { conversations, expires } = await call("conversations", { limit: PAGE });
+    this.#expiresAt(expires);
     let isRight = true;
     for (const one of conversations) {
       // What is seen here and not yet marked there is read.

@@ -1,8 +1,8 @@
 // One message, as it stands in a conversation.
 
-import { button, isolated, make } from "./dom.js";
+import { button, fill, isolated, make } from "./dom.js";
 import { link, oneLine, textNodes } from "./text.js";
-import { clock, full } from "./time.js";
+import { clock, full, hasPassed, moment, whenPassed } from "./time.js";
 import { say } from "./words.js";
 
 /** @typedef {import("./api.js").Message} Message */
@@ -30,7 +30,7 @@ const CHOICE = "choice:";
  * @param {Acts} acts
  */
 export function messageElement(message, me, follows, acts) {
-  const { id, at, from, body, title, click, tags = [], priority = 3, edited } = message;
+  const { id, at, from, body, title, click, tags = [], priority = 3, expires, edited } = message;
   const mine = from === me;
   const choices = tags
     .filter((tag) => tag.startsWith(CHOICE))
@@ -61,6 +61,7 @@ export function messageElement(message, me, follows, acts) {
     replyLine(message, acts),
     title && make("p", { class: "title", dir: "auto" }, ...textNodes(title, me)),
     make("p", { class: "text", dir: "auto" }, ...textNodes(body, me)),
+    expires && expiry(expires),
     edited && make("small", { class: "edited", title: full(edited) }, say("page_edited")),
     click && make("p", { class: "click" }, link(click)),
     shown.length > 0 &&
@@ -89,6 +90,21 @@ export function messageElement(message, me, follows, acts) {
       acts.mayRemove(message) && act("page_delete", acts.remove),
     ),
   );
+}
+
+/**
+ * Until when a message counts as unread, or that it does no longer.
+ * @param {string} at
+ */
+function expiry(at) {
+  const mark = make("small", { class: "expires", title: full(at) });
+  const expired = () => fill(mark, say("page_expired"));
+  if (hasPassed(at)) expired();
+  else {
+    fill(mark, say("page_expires", { time: moment(at) }));
+    whenPassed(at, () => mark.isConnected, expired);
+  }
+  return mark;
 }
 
 /**

@@ -25,6 +25,27 @@ export const moment = (at) => momentForm.format(new Date(at));
 /** @param {string} at */
 export const full = (at) => fullForm.format(new Date(at));
 
+/** The longest time that a browser waits. */
+const WAIT_MAX = 2 ** 31 - 1;
+
+/** @param {string} at */
+export const hasPassed = (at) => Date.parse(at) <= Date.now();
+
+/**
+ * Does something at a time, if `holds` is still true then.
+ * @param {string} at
+ * @param {() => boolean} holds
+ * @param {() => void} act
+ */
+export function whenPassed(at, holds, act) {
+  const wait = Math.max(0, Math.min(Date.parse(at) - Date.now(), WAIT_MAX));
+  window.setTimeout(() => {
+    if (!holds()) return;
+    if (hasPassed(at)) act();
+    else whenPassed(at, holds, act);
+  }, wait);
+}
+
 /**
  * The day of a time, the same text for the same day.
  * @param {string} at

@@ -8,6 +8,8 @@ mod live_messages;
 #[path = "../../src/service/responder.rs"]
 mod responder;
 
+use std::time::Duration;
+
 use loom::thread;
 
 use crate::model::{MailboxId, Message, MessageId, Timestamp, UserId};
@@ -144,7 +146,7 @@ pub fn watcher_gets_every_message_once_from_memory_or_message_log() {
     let mut read_upto = 0;
     loop {
         subscription.rearm();
-        match watched.after(MessageId(read_upto), usize::MAX, usize::MAX) {
+        match watched.after(MessageId(read_upto), (usize::MAX, usize::MAX), Duration::ZERO) {
             Some(messages) => {
                 for message in messages {
                     assert_eq!(message.id.0, read_upto + 1, "a message was skipped or repeated");
@@ -164,7 +166,7 @@ pub fn watcher_gets_every_message_once_from_memory_or_message_log() {
 fn hai(id: MessageId) -> LiveMessage {
     let [from, to, body] = ["paff", "neko", "hai"].map(str::to_owned);
     let message = Message { id, at: Timestamp(0), from, to, body, details: None };
-    LiveMessage { sender: SENDER, message: Arc::new(message) }
+    LiveMessage { sender: SENDER, message: Arc::new(message), until: None }
 }
 
 /// What a snapshot of the database has: whether the reader is a member of the room, since and until
@@ -230,7 +232,7 @@ pub fn stream_gets_what_was_sent_between_joining_and_leaving() {
         subscription.rearm();
         let mut is_again = false;
         let mut has_left = false;
-        match watched.after(MessageId(read_upto), usize::MAX, usize::MAX) {
+        match watched.after(MessageId(read_upto), (usize::MAX, usize::MAX), Duration::ZERO) {
             Some(messages) => got.extend(messages.iter().map(|message| message.id.0)),
             None => {
                 let as_of = watched.memberships();

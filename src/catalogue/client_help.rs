@@ -279,8 +279,8 @@ pub const HELP: &Help = &[
         "Pesan yang kamu kirim: siapa yang sudah membacanya. `off`: tidak ada yang melihat apa yang kamu baca, dan kamu tidak melihat punya siapa pun; `on` mengakhirinya. Jika kosong, pengaturannya ditampilkan",
     ),
     (
-        "Wait until all recipients have read it; in a room, until one member has. If that takes longer than this, the exit code is 1",
-        "Tunggu sampai semua penerima membacanya; di ruang, sampai satu anggota membacanya. Jika lebih lama dari ini, kode keluarnya 1",
+        "Wait until all recipients have read it; in a room, until one member has. If that takes longer than this, or the message expires, the exit code is 1",
+        "Tunggu sampai semua penerima membacanya; di ruang, sampai satu anggota membacanya. Jika lebih lama dari ini, atau pesannya kedaluwarsa, kode keluarnya 1",
     ),
     // watch
     (
@@ -340,6 +340,10 @@ pub const HELP: &Help = &[
         "Kirim nanti, pada 17:00 berikutnya atau pada '2026-12-01 09:00' menurut jam mesin ini, atau pada waktu dengan offset seperti RFC 3339. Server yang mengirimnya",
     ),
     ("Send it later: in 30m, 2h, 1d", "Kirim nanti: dalam 30m, 2h, 1d"),
+    (
+        "Let it expire after 30m, 2h, 1d, or at a time as --at has it: then nobody has it unread, and `history` marks it. With --at or --in, the duration begins when it is sent",
+        "Biarkan kedaluwarsa setelah 30m, 2h, 1d, atau pada waktu seperti pada --at: sesudah itu bukan lagi pesan belum dibaca, dan `history` menandainya. Dengan --at atau --in, lamanya dihitung sejak dikirim",
+    ),
     // expect, report
     (
         "Have the server tell a user if you do not report",
@@ -694,6 +698,7 @@ Examples:
   chat-cli send neko --lines --id night-7 -F report.txt
                                              run it twice: each line is sent once
   chat-cli send --at 17:00 neko time to go   later: `chat-cli scheduled` shows it
+  chat-cli send --expires 1d neko cake here  after a day it is unread for nobody
   chat-cli send --done neko -- make -j8      neko learns how make ended, with its last lines
   chat-cli send --done-pid 1234 neko         the same of a process that runs already
   chat-cli send --wait-read 60s neko hai     ends with 0 once neko has read it, after 60 s with 1
@@ -721,6 +726,7 @@ Contoh:
   chat-cli send neko --lines --id malam-7 -F laporan.txt
                                              dijalankan dua kali: tiap baris terkirim sekali
   chat-cli send --at 17:00 neko ayo pulang   nanti: `chat-cli scheduled` menampilkannya
+  chat-cli send --expires 1d neko ada kue    setelah sehari tidak dihitung belum dibaca lagi
   chat-cli send --done neko -- make -j8      neko tahu bagaimana make berakhir, dan baris akhirnya
   chat-cli send --done-pid 1234 neko         sama, untuk proses yang sudah berjalan
   chat-cli send --wait-read 60s neko hai     0 begitu neko membacanya, 1 setelah 60 detik

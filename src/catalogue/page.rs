@@ -79,6 +79,8 @@ texts! {
     page_no_reply { en: "Do not reply to it", id: "Jangan balas pesan itu" }
     page_edit { en: "Edit", id: "Ubah" }
     page_no_edit { en: "Do not edit it", id: "Jangan ubah pesan itu" }
+    page_expires(time) { en: "until {time}", id: "sampai {time}" }
+    page_expired { en: "expired", id: "kedaluwarsa" }
     page_edited { en: "edited", id: "diubah" }
     page_delete { en: "Delete", id: "Hapus" }
     page_delete_message { en: "Delete the message", id: "Hapus pesan" }

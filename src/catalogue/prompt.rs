@@ -176,6 +176,7 @@ status [TEXT]          your status; `-` removes it; --invisible, --visible
 send USER TEXT         send a message, exactly once; several: USER,USER
 send #ROOM TEXT        send it to a room
 later WHEN USER TEXT   send it later: at 17:00, or in 2h
+until WHEN USER TEXT   send it; unread for nobody after WHEN: 17:00, or 1d
 scheduled [cancel ID]  what is sent later; or cancel one of them
 room list              the rooms you can see; `room help` has all: create, join…
 to USER                send text without a verb to USER; `to` alone ends that
@@ -215,6 +216,7 @@ status [TEXT]          katakan sedang apa; `-` menghapus; --invisible, --visible
 send USER TEXT         kirim pesan, tepat satu kali; beberapa: USER,USER
 send #RUANG TEXT       kirim ke sebuah ruang
 later KAPAN USER TEXT  kirim nanti: pada 17:00, atau dalam 2h
+until KAPAN USER TEXT  kirim; lewat KAPAN (17:00, 1d) tidak lagi belum dibaca
 scheduled [cancel ID]  yang dikirim nanti; atau batalkan
 room list              ruang yang kamu lihat; `room help`: create, join, …
 to USER                ketikan tanpa verb dikirim ke USER; `to` mengakhirinya

@@ -1,4 +1,5 @@
-//! Messages that are sent later: what `chat-cli send --at` and `scheduled` print.
+//! Messages that are sent later or expire: what `chat-cli send --at` and `scheduled` print, and the
+//! marks of such messages.
 
 texts! {
     scheduled_for(id, to, due_at) {
@@ -15,6 +16,8 @@ texts! {
     }
     nothing_is_scheduled { en: "nothing is scheduled", id: "tidak ada yang terjadwal" }
     came_late(due_at) { en: "(late, due {due_at})", id: "(terlambat, untuk {due_at})" }
+    expired_mark { en: "(expired)", id: "(kedaluwarsa)" }
+    expires_mark(at) { en: "(until {at})", id: "(sampai {at})" }
     give_time(text) {
         en: "{text} is no time: give 17:00, 2026-12-01T09:00, or RFC 3339 with an offset",
         id: "{text} bukan waktu: isi 17:00, 2026-12-01T09:00, atau RFC 3339 dengan offset",

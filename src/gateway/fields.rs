@@ -27,6 +27,8 @@ enum Support {
 }
 
 const ICON: &str = "icon";
+/// A parameter of our own. It has one form, with `X-` as a header.
+const EXPIRES: &str = "expires";
 
 const NO: &[&str] = &["no", "false", "0", ""];
 const YES: &[&str] = &["yes", "true", "1", ""];
@@ -51,6 +53,7 @@ const PUBLISH: &[Known] = &[
     known("tags", &["tags", "tag", "ta"]),
     known("click", &["click"]),
     known("delay", &["delay", "at", "in"]),
+    known(EXPIRES, &[EXPIRES]),
     unsupported("actions", &["actions", "action"], &[""]),
     unsupported("attach", &["attach", "a"], &[""]),
     unsupported("cache", &["cache"], YES),
@@ -111,6 +114,10 @@ impl Fields {
     fn of(known: &[Known], headers: &HeaderMap, uri: &Uri) -> Result<Self, Refused> {
         let mut fields = Self::default();
         for (name, value) in headers {
+            // Scripts in browsers send a header of this name against caches.
+            if name.as_str() == EXPIRES {
+                continue;
+            }
             let name = name.as_str().strip_prefix("x-").unwrap_or(name.as_str());
             let Some(known) = known.iter().find(|known| known.aliases.contains(&name)) else {
                 continue;
@@ -220,6 +227,8 @@ mod tests {
         }
         let browser = fields(PUBLISH, &[("priority", "u=0, i")], "").unwrap();
         assert_eq!(browser.get("priority"), None);
+        let script = fields(PUBLISH, &[("expires", "0"), ("x-expires", "1d")], "").unwrap();
+        assert_eq!(script.get("expires"), Some("1d"));
     }
 
     #[test]

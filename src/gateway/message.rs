@@ -35,6 +35,9 @@ pub(super) struct Event<'a> {
     /// The number of a message that is sent later.
     #[serde(skip_serializing_if = "Option::is_none")]
     scheduled: Option<ScheduledId>,
+    /// After this time it counts as unread for nobody: seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires: Option<i64>,
     /// When the message was due, if it came late.
     #[serde(skip_serializing_if = "Option::is_none")]
     due_at: Option<Timestamp>,
@@ -64,6 +67,7 @@ impl<'a> Event<'a> {
             click: details.and_then(|details| details.click.as_ref()),
             reply_to: details.and_then(|details| details.reply_to).map(|id| id.0.to_string()),
             scheduled: None,
+            expires: details.and_then(|details| details.expires_of(at)).map(seconds),
             due_at: details.and_then(|details| details.due_at),
         }
     }
@@ -101,6 +105,7 @@ impl<'a> Event<'a> {
             click: None,
             reply_to: None,
             scheduled: None,
+            expires: None,
             due_at: None,
         }
     }

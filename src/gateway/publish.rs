@@ -88,6 +88,8 @@ struct Json {
     click: Option<String>,
     #[serde(default)]
     delay: Option<Value>,
+    #[serde(default)]
+    expires: Option<Value>,
     #[serde(flatten)]
     more: Map<String, Value>,
 }
@@ -120,16 +122,15 @@ pub(super) async fn json(
         priority: json_priority(&json.priority)?.unwrap_or(head.priority),
         tags: if json.tags.is_empty() { head.tags } else { each_tag(&json.tags)? },
         click: click.or(head.click),
-        ..Details::default()
+        ..with_expiry(json_time(json.expires).as_deref())?.unwrap_or(Details {
+            expires: head.expires,
+            expires_in: head.expires_in,
+            ..Details::default()
+        })
     };
     let message = given(json.message).or(fields.get("message").map(unescaped));
     let text = message.unwrap_or_else(|| NO_TEXT.to_owned());
-    // ntfy's clients write a number of seconds as text or not.
-    let delay = json.delay.map(|delay| match delay {
-        Value::String(text) => text,
-        other => other.to_string(),
-    });
-    let when = when(given(delay.filter(|delay| delay != "null")).as_deref())?;
+    let when = when(json_time(json.delay).as_deref())?;
     let when = when.map_or_else(|| self::when(fields.get("delay")), |when| Ok(Some(when)))?;
     publish(&gateway, caller, &headers, &json.topic, &text, (details, when)).await
 }
@@ -217,14 +218,33 @@ fn details(fields: &Fields) -> Result<Details, Refused> {
         priority: priority(fields.get("priority"))?.unwrap_or_default(),
         tags: tags(fields.get("tags"))?,
         click: fields.parse("click")?,
-        ..Details::default()
+        ..with_expiry(fields.get("expires"))?.unwrap_or_default()
     })
+}
+
+/// Details that say only when the message expires. An empty value asks for nothing.
+fn with_expiry(given: Option<&str>) -> Result<Option<Details>, Refused> {
+    // A message is sent again as it was sent first, so its time may have passed.
+    Ok(time("expires", given, None)?.map(When::as_expiry))
+}
+
+/// A time or a duration in JSON: ntfy's clients write a number of seconds as text or not.
+fn json_time(given: Option<Value>) -> Option<String> {
+    match given? {
+        Value::Null => None,
+        Value::String(text) => Some(text),
+        other => Some(other.to_string()),
+    }
 }
 
 /// When the message is sent. An empty value asks for nothing.
 fn when(given: Option<&str>) -> Result<Option<When>, Refused> {
+    time("delay", given, Some(Timestamp::now()))
+}
+
+fn time(name: &str, given: Option<&str>, now: Option<Timestamp>) -> Result<Option<When>, Refused> {
     let given = given.filter(|text| !text.trim().is_empty());
-    given.map(|text| delay::parse(text, Timestamp::now())).transpose()
+    given.map(|text| delay::parse(name, text, now)).transpose()
 }
 
 /// A priority by number or by name. ntfy has two names for the highest.

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use arrayvec::ArrayString;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -17,6 +18,9 @@ pub const TAGS_MAX: usize = 16;
 pub const TAG_BYTES_MAX: usize = 32;
 /// The longest link of a message, in bytes of printable ASCII.
 pub const CLICK_BYTES_MAX: usize = 2048;
+/// The longest time until a message expires, in seconds: ten years.
+pub const LIFETIME_SECONDS_MAX: u64 = 3_660 * 24 * 60 * 60;
+const LIFETIME_SECONDS_AFTER: u64 = LIFETIME_SECONDS_MAX + 1;
 
 /// What a message carries beside its text. A message with nothing of it has no details at all: see
 /// [`Details::if_any`]. The order of the fields is their order in JSON, on the wire and in a file.
@@ -38,6 +42,13 @@ pub struct Details {
     /// The message that this one answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<MessageId>,
+    /// After this time it counts as unread for nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Timestamp>,
+    /// The same, as so many seconds after it is sent. Who sends a message says one of both, and so it
+    /// is stored. Readers get the time: see [`Self::of_sent`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_in: Option<u64>,
     /// When it was due, if it was to be sent later and came late. The server says so: no client can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_at: Option<Timestamp>,
@@ -50,6 +61,34 @@ impl Details {
     /// The details without the mark of a message that came late.
     pub fn on_time(self) -> Self {
         Self { due_at: None, ..self }
+    }
+
+    /// The details as readers of a message of this time get them.
+    pub fn of_sent(mut self: Box<Self>, at: Timestamp) -> Box<Self> {
+        (self.expires, self.expires_in) = (self.expires_of(at), None);
+        self
+    }
+
+    /// When a message of this time expires.
+    pub fn expires_of(&self, at: Timestamp) -> Option<Timestamp> {
+        let after = |seconds| at.plus(Duration::from_secs(seconds));
+        self.expires.or_else(|| self.expires_in.map(after))
+    }
+
+    /// Whether the time after which the message expires can be stored. It may have passed: a message
+    /// is sent again as it was sent first.
+    ///
+    /// # Errors
+    /// Names the field, and says what it may be.
+    pub fn check_expiry(&self) -> Result<(), String> {
+        match (self.expires, self.expires_in) {
+            (Some(_), Some(_)) => Err("give one of expires and expires_in".to_owned()),
+            (Some(Timestamp(..0)), None) => Err("expires: give a time after 1970".to_owned()),
+            (None, Some(0 | LIFETIME_SECONDS_AFTER..)) => {
+                Err(format!("expires_in: give 1 to {LIFETIME_SECONDS_MAX} seconds"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The details, or `None` if there are none.

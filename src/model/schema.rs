@@ -170,6 +170,7 @@ impl JsonSchema for Message {
                 "tags": generator.subschema_for::<Tags>(),
                 "click": generator.subschema_for::<Click>(),
                 "reply_to": generator.subschema_for::<MessageId>(),
+                "expires": generator.subschema_for::<Timestamp>(),
                 "due_at": generator.subschema_for::<Timestamp>(),
                 "edited": generator.subschema_for::<Timestamp>(),
             },

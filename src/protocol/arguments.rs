@@ -12,8 +12,9 @@ use super::framing::LINE_BYTES_MAX;
 use super::refusal::{Code, Refusal};
 use crate::model::{
     BODY_BYTES_MAX, Body, CLICK_BYTES_MAX, Click, CursorName, Details, Filter, Invalid,
-    MailboxName, MessageId, Password, Priority, ROOM_NAME_BYTES_MAX, SessionId, TAG_BYTES_MAX,
-    TAGS_MAX, TITLE_BYTES_MAX, TOKEN_BYTES_MAX, Tags, Timestamp, Title, UserName, deserialize_text,
+    LIFETIME_SECONDS_MAX, MailboxName, MessageId, Password, Priority, ROOM_NAME_BYTES_MAX,
+    SessionId, TAG_BYTES_MAX, TAGS_MAX, TITLE_BYTES_MAX, TOKEN_BYTES_MAX, Tags, Timestamp, Title,
+    UserName, deserialize_text,
 };
 pub use crate::model::{KEY_BYTES_MAX, Key};
 
@@ -34,8 +35,10 @@ pub const POST_LINE_BYTES_MAX: usize = {
         + ESCAPED_BYTES_MAX * ("to".len() + "body".len() + "key".len());
     let tag = ESCAPED_BYTES_MAX * TAG_BYTES_MAX + r#""", "#.len();
     let detail_fields =
-        r#", "title": "", "priority": 5, "tags": [], "click": "", "reply_to": , "at": """#.len()
-            + ESCAPED_BYTES_MAX * ("titleprioritytagsclickreply_toat".len() + TIME_BYTES_MAX);
+        r#", "title": "", "priority": 5, "tags": [], "click": "", "reply_to": , "expires": "", "at": """#
+            .len()
+            + ESCAPED_BYTES_MAX
+                * ("titleprioritytagsclickreply_toexpiresat".len() + 2 * TIME_BYTES_MAX);
     let details = detail_fields
         + ID_DIGITS_MAX
         + TAGS_MAX * tag
@@ -60,8 +63,8 @@ pub const CONVERSATIONS_MAX: usize = 100;
 pub const CONVERSATIONS_DEFAULT: usize = 50;
 /// How many messages a `search` without `limit` returns.
 pub const SEARCH_MESSAGES_DEFAULT: usize = 100;
-/// How far ahead a message can be scheduled, in seconds: ten years.
-pub const SCHEDULE_SECONDS_MAX: u64 = 3_660 * 24 * 60 * 60;
+/// How far ahead a message can be scheduled, in seconds.
+pub const SCHEDULE_SECONDS_MAX: u64 = LIFETIME_SECONDS_MAX;
 /// The most users of one `users`, and how many there are without `limit`.
 pub const USERS_MAX: usize = 1000;
 
@@ -102,6 +105,15 @@ pub enum When {
 }
 
 impl When {
+    /// Details that say that a message expires then, or so many seconds after it is sent.
+    pub fn as_expiry(self) -> Details {
+        let (expires, expires_in) = match self {
+            Self::At(at) => (Some(at), None),
+            Self::In(seconds) => (None, Some(seconds)),
+        };
+        Details { expires, expires_in, ..Details::default() }
+    }
+
     /// From the fields of `post`.
     pub(super) fn of(at: Option<Timestamp>, within: Option<u64>) -> Result<Option<Self>, Refusal> {
         match (at, within) {
@@ -439,6 +451,11 @@ pub(super) struct PostFields {
     #[serde(default)]
     reply_to: Option<MessageId>,
     #[serde(default)]
+    expires: Option<Parsed<Timestamp>>,
+    #[serde(default)]
+    #[cfg_attr(feature = "http", schemars(range(min = 1, max = LIFETIME_SECONDS_MAX)))]
+    expires_in: Option<u64>,
+    #[serde(default)]
     at: Option<Parsed<Timestamp>>,
     #[serde(default, rename = "in")]
     #[cfg_attr(feature = "http", schemars(range(min = 1, max = SCHEDULE_SECONDS_MAX)))]
@@ -500,10 +517,24 @@ impl PostFields {
         let title = self.title.map(|title| title.named("title")).transpose()?;
         let click = self.click.map(|click| click.named("click")).transpose()?;
         let (priority, tags, reply_to) = (self.priority, self.tags, self.reply_to);
-        let (due_at, edited) = (None, None);
-        let details = Details { title, priority, tags, click, reply_to, due_at, edited }.if_any();
+        let expires = self.expires.map(|expires| expires.named("expires")).transpose()?;
+        let details = Details {
+            title,
+            priority,
+            tags,
+            click,
+            reply_to,
+            expires,
+            expires_in: self.expires_in,
+            ..Details::default()
+        };
+        details.check_expiry().map_err(bad_argument)?;
+        let details = details.if_any();
         let at = self.at.map(|at| at.named("at")).transpose()?;
         let when = When::of(at, self.within)?;
+        if at.zip(expires).is_some_and(|(at, expires)| expires <= at) {
+            return Err(bad_argument("expires: the message is sent after that"));
+        }
         if self.to.is_empty() || self.to.len() > RECIPIENTS_MAX {
             return Err(bad_argument(format!("to: give 1 to {RECIPIENTS_MAX} user names")));
         }

@@ -525,8 +525,9 @@ fn trim_end(text: &str) -> &str {
 mod tests {
     use super::*;
     use crate::model::{
-        BODY_BYTES_MAX, CursorName, Details, Filter, History, MessageId, Notify, Posting, Priority,
-        Rights, Role, RoomName, ScheduledId, SessionId, TOKEN_SECONDS_MAX, Timestamp,
+        BODY_BYTES_MAX, CursorName, Details, Filter, History, LIFETIME_SECONDS_MAX, MessageId,
+        Notify, Posting, Priority, Rights, Role, RoomName, ScheduledId, SessionId,
+        TOKEN_SECONDS_MAX, Timestamp,
     };
     use crate::protocol::arguments::{
         CONVERSATIONS_MAX, DeadLetter, FETCH_MESSAGES_MAX, FetchFrom, Key, SCHEDULE_SECONDS_MAX,
@@ -766,8 +767,8 @@ mod tests {
         let title = prop::option::of("\\PC{1,60}");
         let tags = prop::collection::vec("[!-+\\--~]{1,32}", 0..3);
         let click = prop::option::of("https?://[a-z0-9.]{1,9}[!-~]{0,60}");
-        (title, 0..5_usize, tags, click, prop::option::of(id())).prop_map(
-            |(title, priority, tags, click, reply_to)| {
+        (title, 0..5_usize, tags, click, prop::option::of(id()), expiry()).prop_map(
+            |(title, priority, tags, click, reply_to, expiry)| {
                 let tags: Vec<_> = tags.iter().map(|tag| tag.parse().unwrap()).collect();
                 let details = Details {
                     title: title.map(|title| title.parse().unwrap()),
@@ -775,12 +776,21 @@ mod tests {
                     tags: tags.try_into().unwrap(),
                     click: click.map(|click| click.parse().unwrap()),
                     reply_to,
-                    due_at: None,
-                    edited: None,
+                    expires: expiry.and_then(Result::ok).map(Timestamp),
+                    expires_in: expiry.and_then(Result::err),
+                    ..Details::default()
                 };
                 details.if_any()
             },
         )
+    }
+
+    /// A time, or so many seconds.
+    fn expiry() -> impl Strategy<Value = Option<Result<i64, u64>>> {
+        prop::option::of(prop_oneof![
+            (4_000_000_000_000i64..5_000_000_000_000).prop_map(Ok),
+            (1..=LIFETIME_SECONDS_MAX).prop_map(Err),
+        ])
     }
 
     fn when() -> impl Strategy<Value = Option<When>> {

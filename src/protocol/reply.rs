@@ -358,6 +358,9 @@ pub struct Conversations {
     /// With `more`: the next page begins before this id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<MessageId>,
+    /// When the first of the unread messages expires, if one does: then there are fewer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Timestamp>,
 }
 
 /// One conversation.

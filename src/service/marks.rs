@@ -55,7 +55,7 @@ impl Service {
             bounds: page_bounds(list.limit, PAGE_BYTES_MAX - list.limit * CONVERSATION_BYTES),
         };
         self.store.read(read, move |found| match found {
-            Ok(store::Conversations { conversations, next }) => {
+            Ok(store::Conversations { conversations, next, expires }) => {
                 let conversations = conversations.into_iter().map(|of| {
                     let (with, room) = match of.with {
                         MailboxName::User(with) => (Some(with), None),
@@ -68,6 +68,7 @@ impl Service {
                     conversations: conversations.collect(),
                     more: next.is_some(),
                     before: next,
+                    expires,
                 }));
             }
             Err(error) => responder.answer(failure(error)),

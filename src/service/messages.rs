@@ -37,7 +37,7 @@ const INCOMING: Wanted = Wanted::Incoming { muted: false };
 const MESSAGE_FRAME_BYTES: usize = 160;
 
 /// The maximum size in a reply of the fields of a message's details without their texts, in bytes.
-const DETAILS_FRAME_BYTES: usize = 160;
+const DETAILS_FRAME_BYTES: usize = 208;
 
 impl Service {
     /// `send`: answers when the message is durable.

@@ -330,7 +330,7 @@ fn page(found: Vec<Due>, limit: usize) -> ScheduledList {
             break;
         }
         let details = due.details.map_or_else(Details::default, |details| *details);
-        let Details { title, priority, tags, click, reply_to, due_at: _, edited: _ } = details;
+        let Details { title, priority, tags, click, reply_to, expires, expires_in, .. } = details;
         let (id, due_at, body, key) = (due.id, due.said_at, due.body, due.key);
         scheduled.push(ScheduledMessage {
             id,
@@ -343,6 +343,8 @@ fn page(found: Vec<Due>, limit: usize) -> ScheduledList {
             tags,
             click,
             reply_to,
+            expires,
+            expires_in,
         });
     }
     ScheduledList { scheduled, more }

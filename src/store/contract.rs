@@ -5,6 +5,7 @@
 
 mod changes;
 mod expectations;
+mod expiry;
 mod invitations;
 mod model;
 #[cfg(feature = "postgres")]
@@ -44,6 +45,12 @@ use expectations::{
     failure_after_a_return_begins_a_new_period,
     failure_is_told_of_at_once_and_a_start_is_no_report,
     pages_of_what_is_to_be_told_go_past_what_cannot_be_told, text_of_the_first_failure_is_told,
+};
+use expiry::{
+    cursor_passes_over_what_has_expired, edits_and_deletions_keep_what_expires,
+    expiry_belongs_to_what_a_key_means,
+    message_is_unread_until_it_expires_and_stays_in_the_history, purge_takes_what_has_expired,
+    scheduled_message_expires_after_it_is_sent,
 };
 use invitations::{
     invitation_ends_by_its_time_or_when_it_is_revoked,
@@ -530,6 +537,12 @@ macro_rules! promises {
             pages_of_what_is_to_be_told_go_past_what_cannot_be_told
             text_of_the_first_failure_is_told
             expectations_are_limited_listed_changed_and_removed
+            message_is_unread_until_it_expires_and_stays_in_the_history
+            expiry_belongs_to_what_a_key_means
+            cursor_passes_over_what_has_expired
+            purge_takes_what_has_expired
+            edits_and_deletions_keep_what_expires
+            scheduled_message_expires_after_it_is_sent
             key_of_a_scheduled_message_is_the_same_message_before_and_after
             pages_of_what_is_due_go_on_after_the_last_one
             scheduled_message_is_cancelled_until_it_is_being_sent

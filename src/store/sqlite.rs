@@ -11,6 +11,7 @@ mod changed;
 pub(in crate::store) mod connection;
 pub(in crate::store) mod copy;
 mod error;
+pub(in crate::store) mod expiry;
 pub(in crate::store) mod file;
 pub(in crate::store) mod file_guard;
 pub(in crate::store) mod header;
@@ -43,6 +44,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::store::cache::live_messages::{LiveInbox, LiveMessages};
+use crate::store::clock::SessionClock;
 use crate::store::error::{OpenError, StoreError};
 use crate::store::metrics::Metrics;
 use crate::store::scheduler::reader_pool::ReaderPool;
@@ -77,15 +79,17 @@ impl Sqlite {
         let upgrade = file.upgrade();
         let metrics = Arc::<Metrics>::default();
         let (memtable, live) = (Arc::<Memtable>::default(), Arc::<LiveMessages>::default());
+        let clock = SessionClock::start();
         let writer = Writer::open(
             &file,
             (Arc::clone(&memtable), Arc::clone(&live)),
             options.inbox_unread_max.clone(),
+            clock,
             Arc::clone(&metrics),
             on_fatal,
         )?;
-        let readers =
-            readers::start(&file, options.readers, Arc::clone(&memtable), Arc::clone(&metrics))?;
+        let context = (Arc::clone(&memtable), clock);
+        let readers = readers::start(&file, options.readers, context, Arc::clone(&metrics))?;
         file.keep();
         Ok(Self { writer, readers, memtable, live, metrics, upgrade, file })
     }

@@ -14,6 +14,7 @@ mod cookbook;
 mod details;
 mod done;
 mod expect;
+mod expiry;
 mod faults;
 mod join;
 mod language;

@@ -375,3 +375,48 @@ fn missing_reports_are_told_of_once_and_not_early_whatever_the_clock_says() {
     expected.push("last is late".to_owned());
     is_told(&server, &expected);
 }
+
+#[test]
+fn messages_expire_neither_early_nor_late_whatever_the_clock_says() {
+    const DAY_SECONDS: i64 = DAY / 1_000;
+    let Some(clock) = Clock::new() else { return };
+    let server = start(&clock, &[]);
+    let mut wire = server.connect();
+    let (paff, neko) = (wire.log_in("paff"), wire.log_in("neko"));
+    let post = |wire: &mut Wire, body: &str, expires: Value| {
+        let mut fields = json!({"to": ["neko"], "body": body});
+        fields.as_object_mut().unwrap().extend(expires.as_object().unwrap().clone());
+        wire.done(format!("post {paff} {fields}"));
+    };
+    let unread = |wire: &mut Wire, token: &str| {
+        let found = wire.done(format!("fetch {token} {}", json!({"unread": true})));
+        let texts = found["messages"].as_array().unwrap().iter();
+        texts.map(|message| message["body"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    post(&mut wire, "12 h", json!({"expires_in": DAY_SECONDS / 2}));
+    let mut expected = vec!["12 h".to_owned()];
+    for (step, ahead) in [1, -1, 0].into_iter().enumerate() {
+        clock.set(ahead * DAY_SECONDS);
+        assert_eq!(unread(&mut wire, &neko), expected, "{ahead} days ahead");
+        // What is sent now expires in time, too, by either way to say it.
+        post(&mut wire, "soon", json!({"expires_in": 1}));
+        let at = chat::model::Timestamp(now() + ahead * DAY + 1_000).to_rfc3339();
+        post(&mut wire, "at", json!({"expires": at}));
+        let hour = format!("1 h, {step}");
+        post(&mut wire, &hour, json!({"expires_in": 3_600}));
+        expected.push(hour);
+        crate::support::wait_until("they expire", || unread(&mut wire, &neko) == expected);
+    }
+    // A start takes the system's clock. By that the day ahead has not come, and the others were over
+    // five hours ago.
+    let server = start_again(server, &clock, DAY_SECONDS / 4, stop);
+    let mut wire = server.connect();
+    let neko = wire.log_in("neko");
+    assert_eq!(unread(&mut wire, &neko), ["12 h", "soon", "at", "1 h, 0"]);
+    let server = start_again(server, &clock, 2 * DAY_SECONDS, stop);
+    let mut wire = server.connect();
+    let neko = wire.log_in("neko");
+    assert_eq!(unread(&mut wire, &neko), Vec::<String>::new());
+    let history = wire.done(format!("fetch {neko}"));
+    assert_eq!(history["messages"].as_array().unwrap().len(), 10, "all stay in the history");
+}

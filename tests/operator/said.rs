@@ -159,7 +159,9 @@ fn check_that_rebuilds_parts_names_them() {
     let said = operator::done(&server.database(), &["check", "--rebuild"]);
     let first = said.lines().next().expect("a line");
     assert!(
-        first.starts_with("made anew: floor of the ids, deliveries, keys, threads, words, index "),
+        first.starts_with(
+            "made anew: floor of the ids, deliveries, keys, threads, words, what expires, index "
+        ),
         "{said}"
     );
     let reported = &operator::objects(&server.database(), &["check", "--rebuild"])[0];

@@ -168,6 +168,11 @@ fn database_of_schema_16_is_upgraded_with_everything_in_it() {
     is_upgraded_with_everything_in_it(16);
 }
 
+#[test]
+fn database_of_schema_17_is_upgraded_with_everything_in_it() {
+    is_upgraded_with_everything_in_it(17);
+}
+
 fn is_upgraded_with_everything_in_it(schema: usize) {
     let server = Server::start_from_with(&frozen(schema), &["--session-idle", "36500d"]);
     assert_eq!(rows(&server.database()), frozen_rows(schema), "every row is there");

@@ -143,6 +143,9 @@ impl<'a> Choices<'a> {
         let click = click.and_then(|click| click.parse().ok());
         let reply_to = self.flag().then(|| self.id());
         let edited = self.flag().then(|| self.moment());
-        Details { title, priority, tags, click, reply_to, due_at: None, edited }.if_any()
+        let expires = self.flag().then(|| self.moment()).filter(|at| at.0 >= 0);
+        let expires_in = (expires.is_none() && self.flag()).then(|| 1 + self.below(99) as u64);
+        let details = Details { title, priority, tags, click, reply_to, ..Details::default() };
+        Details { expires, expires_in, edited, ..details }.if_any()
     }
 }

@@ -13,6 +13,7 @@ mod conversations;
 mod delivery;
 mod details;
 mod expectations;
+mod expiry;
 mod hang_up;
 #[cfg(feature = "http")]
 mod http_cors;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args, Subcommand, ValueEnum, ValueHint};
 
-use super::moment::{parse_at, parse_in};
+use super::moment::{parse_at, parse_in, parse_when};
 use super::values::{
     ReceiptsOf, Since, parse_choice, parse_click, parse_count, parse_cursor, parse_display_name,
     parse_every, parse_expectation, parse_grace, parse_key, parse_message_id, parse_pid,
@@ -23,7 +23,7 @@ use crate::model::{
     AccessTokenName, Click, CursorName, Details, DisplayName, ExpectationName, MessageId, Priority,
     Rights, RoomName, ScheduledId, SessionId, TAGS_MAX, Tag, Tags, Timestamp, Title,
 };
-use crate::protocol::arguments::Key;
+use crate::protocol::arguments::{Key, When};
 use crate::terminal::reason::{
     parse_room, parse_session, parse_token_life, parse_token_name, words,
 };
@@ -103,6 +103,10 @@ pub struct DetailArguments {
     /// The message that this one answers.
     #[arg(long, value_name = "ID", value_parser = parse_message_id)]
     pub reply_to: Option<MessageId>,
+    /// Let it expire after 30m, 2h, 1d, or at a time as --at has it: then nobody has it unread, and
+    /// `history` marks it. With --at or --in, the duration begins when it is sent.
+    #[arg(long, value_name = "WHEN", value_parser = parse_when)]
+    pub expires: Option<When>,
 }
 
 impl DetailArguments {
@@ -116,8 +120,7 @@ impl DetailArguments {
             tags,
             click: self.click.clone(),
             reply_to: self.reply_to,
-            due_at: None,
-            edited: None,
+            ..self.expires.map(When::as_expiry).unwrap_or_default()
         };
         Ok(details.if_any())
     }
@@ -167,7 +170,7 @@ pub struct SendArguments {
     #[arg(requires = "done")]
     pub tail: usize,
     /// Wait until all recipients have read it; in a room, until one member has. If that takes longer
-    /// than this, the exit code is 1.
+    /// than this, or the message expires, the exit code is 1.
     #[arg(long, value_name = "DURATION", value_parser = parse_timeout)]
     #[arg(conflicts_with_all = ["lines", "done", "done_pid"])]
     pub wait_read: Option<Duration>,

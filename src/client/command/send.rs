@@ -21,7 +21,7 @@ use crate::client::failure::{Failure, Refused, is_closed};
 use crate::client::link::Link;
 use crate::client::render::{View, object};
 use crate::client::{delivery, local_login};
-use crate::model::{BODY_BYTES_MAX, Body, Details, Invalid, MailboxName, Token};
+use crate::model::{BODY_BYTES_MAX, Body, Details, Invalid, MailboxName, Timestamp, Token};
 use crate::protocol::arguments::{KEY_BYTES_MAX, Key, When};
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::Posted;
@@ -138,7 +138,11 @@ impl Sender<'_> {
     ) -> Result<Exit, Failure> {
         let posted = self.send_one(body, key)?;
         let Some(wait) = wait else { return Ok(Exit::Done) };
-        let deadline = Instant::now() + wait;
+        // Nobody reads it as unread after it has expired.
+        let left = self.details.as_ref().and_then(|details| details.expires_of(Timestamp::now()));
+        let left = left.map(|at| at.0.saturating_sub(Timestamp::now().0).max(0).unsigned_abs());
+        let deadline =
+            Instant::now() + left.map_or(wait, |left| wait.min(Duration::from_millis(left)));
         wait_read::wait(&posted.sent, deadline, (self.token, self.link), self.view, self.out)
     }
 

@@ -30,6 +30,7 @@ pub const VERBS: &[&str] = &[
     "to",
     "unblock",
     "unread",
+    "until",
     "users",
     "who",
     "whoami",
@@ -100,6 +101,15 @@ pub enum Line<'a> {
     /// `later [at|in] WHEN TO[,TO…] TEXT`
     Later {
         /// When it is sent: a time or a duration.
+        when: &'a str,
+        /// The recipients, separated by commas.
+        to: &'a str,
+        /// The rest of the line, without the white space around it.
+        text: &'a str,
+    },
+    /// `until WHEN TO[,TO…] TEXT`
+    Until {
+        /// When it expires: a time or a duration.
         when: &'a str,
         /// The recipients, separated by commas.
         to: &'a str,
@@ -241,6 +251,10 @@ impl<'a> Line<'a> {
             ("send", (to, text)) => Self::Send { to, text },
             ("later", ("at" | "in", rest)) => Self::later(first_word(rest)),
             ("later", words) => Self::later(words),
+            ("until", (when, rest)) => match first_word(rest) {
+                (_, "") => Self::Incomplete,
+                (to, text) => Self::Until { when, to, text },
+            },
             ("scheduled", ("", _)) => Self::Scheduled,
             ("scheduled", ("cancel", id)) => {
                 id.parse().map_or(Self::Incomplete, |id| Self::CancelScheduled { id })
@@ -332,6 +346,7 @@ impl<'a> Line<'a> {
             Line::Unknown | Line::Surplus | Line::PasswdWithWords => false,
             Line::Send { .. }
             | Line::Later { .. }
+            | Line::Until { .. }
             | Line::Reply { .. }
             | Line::ReplyTo { .. }
             | Line::Edit { .. }
@@ -423,6 +438,9 @@ mod tests {
             ),
             ("later at 17:00 neko hai", Line::Later { when: "17:00", to: "neko", text: "hai" }),
             ("later in 2h neko in 3h", Line::Later { when: "2h", to: "neko", text: "in 3h" }),
+            ("until 1d neko hai  you", Line::Until { when: "1d", to: "neko", text: "hai  you" }),
+            ("until 1d neko", Line::Incomplete),
+            ("until", Line::Incomplete),
             ("later 17:00 neko", Line::Incomplete),
             ("later in 2h neko", Line::Incomplete),
             ("later in", Line::Incomplete),

@@ -64,6 +64,10 @@ fn head(message: &Message, has_title: bool) -> String {
     }
     let tags = details.tags.iter().filter(|tag| !question::is_of_question(tag));
     words.extend(tags.map(|tag| format!("#{}", tag.as_str())));
+    words.extend(details.expires.map(|at| match at <= Timestamp::now() {
+        true => scheduled::expired_mark().to_owned(),
+        false => scheduled::expires_mark(local(at)),
+    }));
     words.extend(details.edited.map(|_| change::edited_mark().to_owned()));
     words.join(" ")
 }
@@ -103,9 +107,12 @@ mod tests {
             (r#"{"tags":["ask"]}"#, "(reply 18)\nstep 3"),
             (r#"{"tags":["ask","x","choice:a","choice:b"]}"#, "(reply 18) a | b #x\nstep 3"),
             (r#"{"tags":["x"],"edited":"2026-11-30T09:00:00.000Z"}"#, "#x (edited)\nstep 3"),
+            (r#"{"tags":["x"],"expires":"2026-11-30T09:00:00.000Z"}"#, "#x (expired)\nstep 3"),
             (r#"{"click":"http://x"}"#, "step 3\n-> http://x"),
         ] {
             assert_eq!(text(&message(details)), shown);
         }
+        let later = r#"{"title":"Cake","expires":"9999-01-02T09:00:00.000Z"}"#;
+        assert!(text(&message(later)).starts_with("Cake (until 9999-01-0"));
     }
 }

@@ -11,6 +11,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
 use std::ops::Bound;
+use std::time::Duration;
 
 use crate::model::{MailboxId, Message, MessageId, UserId, mentions};
 use crate::store::types::rooms::{LiveRoom, LiveRooms};
@@ -66,6 +67,8 @@ struct Inbox {
 pub(crate) struct LiveMessage {
     pub(crate) sender: UserId,
     pub(crate) message: Arc<Message>,
+    /// When it expires, as the time since the machine was started.
+    pub(crate) until: Option<Duration>,
 }
 
 /// A watched inbox, and the rooms that its stream follows. Dropping it ends the watch.
@@ -270,14 +273,15 @@ impl LiveInbox {
         true
     }
 
-    /// The messages of this inbox and its rooms after `after`, oldest first. At most `messages` of
-    /// them; fewer once their text exceeds `bytes`, but never fewer than two. `None` if the cache may
-    /// lack some of them.
+    /// The messages of this inbox and its rooms after `after`, oldest first, without those that have
+    /// expired at `since_boot`, the time since the machine was started. At most `messages` of them;
+    /// fewer once their text exceeds `bytes`, but never fewer than two. `None` if the cache may lack
+    /// some of them.
     pub(crate) fn after(
         &self,
         after: MessageId,
-        messages: usize,
-        bytes: usize,
+        (messages, bytes): (usize, usize),
+        since_boot: Duration,
     ) -> Option<Vec<Arc<Message>>> {
         let following = self.following.lock().unwrap_or_else(PoisonError::into_inner);
         let state = self.live.lock();
@@ -292,6 +296,9 @@ impl LiveInbox {
         let mut found = Vec::new();
         let mut size = 0;
         let take = |text: &LiveMessage| {
+            if text.until.is_some_and(|until| until <= since_boot) {
+                return true;
+            }
             if found.len() >= messages || (size > bytes && found.len() > 1) {
                 return false;
             }

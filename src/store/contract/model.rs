@@ -183,8 +183,7 @@ impl Model {
             tags: tags[..2 * usize::from(carried.has_words)].to_vec().try_into().unwrap(),
             click: carried.has_words.then(|| "https://ci.example/1".parse().unwrap()),
             reply_to: carried.answers.map(|place| self.place(place)),
-            due_at: None,
-            edited: None,
+            ..Details::default()
         };
         details.if_any()
     }

@@ -16,7 +16,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::{
-    Details, History, MailboxId, Notify, Posting, Role, RoomId, RoomName, Topic, mentions,
+    Details, History, MailboxId, Notify, Posting, Role, RoomId, RoomName, Timestamp, Topic,
+    mentions,
 };
 use crate::store::types::rooms::{Membership, may_read};
 use crate::store::{
@@ -74,6 +75,8 @@ pub(super) enum Step {
         to: Vec<usize>,
         text: usize,
         answers: Option<u8>,
+        /// Whether the time has passed at which it expires, if it does.
+        has_expired: Option<bool>,
     },
     Acknowledge {
         user: usize,
@@ -150,11 +153,16 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(user, room, other, what)| Step::Set { user, room, other, what }),
         1 => (user(), room(), prop::bool::weighted(0.3))
             .prop_map(|(user, room, archived)| Step::Archive { user, room, archived }),
-        14 => (user(), to, 0..4_usize, prop::option::weighted(0.2, 0..110_u8)).prop_map(
-            |(user, to, text, answers)| {
-                Step::Post { user, to: to.into_iter().collect(), text, answers }
-            }
-        ),
+        14 => (
+            user(),
+            to,
+            0..4_usize,
+            prop::option::weighted(0.2, 0..110_u8),
+            prop::option::weighted(0.4, any::<bool>()),
+        )
+            .prop_map(|(user, to, text, answers, has_expired)| {
+                Step::Post { user, to: to.into_iter().collect(), text, answers, has_expired }
+            }),
         3 => (user(), 0..101_u8).prop_map(|(user, place)| Step::Acknowledge { user, place }),
         5 => (user(), 0..USERS.len() + ROOMS.len(), 0..120_u8)
             .prop_map(|(user, with, place)| Step::Mark { user, with, place }),
@@ -183,6 +191,7 @@ struct Sent {
     readers: BTreeSet<usize>,
     /// Who got it as a member, and has not muted it for good by leaving.
     receivers: BTreeSet<usize>,
+    has_expired: bool,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -339,8 +348,8 @@ impl Model {
                 let archive = ArchiveRoom { actor, room: room_name(room), archived };
                 assert_eq!(done(engine.write(archive)), self.archive(user, room, archived));
             }
-            Step::Post { user, ref to, text, answers } => {
-                self.post(engine, user, to, (text, answers));
+            Step::Post { user, ref to, text, answers, has_expired } => {
+                self.post(engine, user, to, (text, answers, has_expired));
             }
             Step::Acknowledge { user, place } => {
                 let (reader, cursor) = (number(user), CursorName::inbox());
@@ -531,7 +540,7 @@ impl Model {
         engine: &Engine,
         from: usize,
         to: &[usize],
-        (text, answers): (usize, Option<u8>),
+        (text, answers, has_expired): (usize, Option<u8>, Option<bool>),
     ) {
         let text = match text {
             0 => "hai".to_owned(),
@@ -544,7 +553,13 @@ impl Model {
         let names: Vec<&str> = to.iter().map(name).collect();
         let mut append = message(number(from), &names, &text, None);
         let reply_to = answers.map(|place| MessageId(self.newest * i64::from(place) / 100));
-        append.details = Details { reply_to, ..Details::default() }.if_any();
+        let details = match has_expired {
+            None => Details::default(),
+            Some(true) => Details { expires: Some(Timestamp(1)), ..Details::default() },
+            Some(false) => Details { expires_in: Some(1_000_000), ..Details::default() },
+        };
+        append.details = Details { reply_to, ..details }.if_any();
+        let has_expired = has_expired == Some(true);
         let appended = engine.append(append);
         let refused = |is_it: &dyn Fn(&Room) -> bool, is_missing: bool| -> Vec<MailboxName> {
             let is_it = |to: &&usize| match to.checked_sub(USERS.len()) {
@@ -604,7 +619,8 @@ impl Model {
                 }
             };
             let thread = thread.flatten().unwrap_or(id);
-            self.sent.push(Sent { id, from, to, text: text.clone(), thread, readers, receivers });
+            let text = text.clone();
+            self.sent.push(Sent { id, from, to, text, thread, readers, receivers, has_expired });
         }
     }
 
@@ -635,7 +651,8 @@ impl Model {
                     .to
                     .checked_sub(USERS.len())
                     .is_some_and(|room| self.rooms[&room].notify.get(&user) == Some(&Notify::None));
-                sent.id > self.cursors.get(&user).copied().unwrap_or(0) && !is_muted
+                let is_after = sent.id > self.cursors.get(&user).copied().unwrap_or(0);
+                is_after && !is_muted && !sent.has_expired
             };
             sent.receivers.iter().any(unread_for) || self.dead.iter().any(|&(_, id)| id == sent.id)
         };
@@ -654,6 +671,9 @@ impl Model {
 
     /// The same, whomever the user blocks.
     fn has_arrived(&self, sent: &Sent, user: usize) -> bool {
+        if sent.has_expired {
+            return false;
+        }
         let Some(room) = sent.to.checked_sub(USERS.len()) else { return sent.to == user };
         let is_wanted = match self.rooms[&room].notify.get(&user) {
             Some(Notify::All) => true,
@@ -706,9 +726,7 @@ impl Model {
         }
         let mut expected: Vec<(i64, String, usize, i64, bool)> = Vec::new();
         for other in 0..USERS.len() {
-            let is_it = |sent: &Sent| {
-                self.is_after_marks(sent, user) && (sent.from, sent.to) == (other, user)
-            };
+            let is_it = |sent: &Sent| is_unread(sent) && (sent.from, sent.to) == (other, user);
             let ids = self.ids(is_it);
             if let (Some(&first), Some(&last)) = (ids.first(), ids.last()) {
                 expected.push((first, self.names[other].clone(), ids.len(), last, false));

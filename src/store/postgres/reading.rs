@@ -5,7 +5,7 @@
 
 use postgres::Row;
 
-use crate::model::{CursorName, MessageId, RoomId, UserId, UserName};
+use crate::model::{CursorName, MessageId, RoomId, Timestamp, UserId, UserName};
 use crate::store::postgres::append::LANE;
 use crate::store::postgres::error::Result;
 use crate::store::postgres::session::Session;
@@ -16,6 +16,8 @@ use crate::store::types::rooms::{LiveRooms, Membership, RoomPart, Wanted, may_re
 pub(in crate::store) struct Reading {
     /// The name; `None` if the user no longer exists.
     pub(in crate::store) name: Option<UserName>,
+    /// The time by the clock of the database: what has expired now is not unread.
+    pub(in crate::store) now: Timestamp,
     /// The newest message.
     pub(in crate::store) head: MessageId,
     /// The place of the cursor, if it exists.
@@ -38,7 +40,8 @@ impl Reading {
                     (SELECT c.upto_id FROM chat.cursors c WHERE c.user_id = $2 AND c.name = $3),
                     array_agg(b.room_id), array_agg(b.joined_after), array_agg(b.sees_after),
                     array_agg(b.left_upto), array_agg(b.notify),
-                    ARRAY(SELECT w.blocked_id FROM chat.blocks w WHERE w.user_id = $2)
+                    ARRAY(SELECT w.blocked_id FROM chat.blocks w WHERE w.user_id = $2),
+                    chat.now_ms()
                FROM chat.memberships b WHERE b.user_id = $2",
             &[&LANE, &user.0, &cursor.as_str()],
         )?;
@@ -46,7 +49,8 @@ impl Reading {
         let (head, position) = (MessageId(row.get(1)), row.get::<_, Option<i64>>(2).map(MessageId));
         let blocks = row.get::<_, Vec<i64>>(8).into_iter().map(UserId).collect();
         let (memberships, blocks) = (memberships(&row)?, Blocks::of(blocks));
-        Ok(Self { name, head, position, memberships, blocks })
+        let now = Timestamp(row.get(9));
+        Ok(Self { name, now, head, position, memberships, blocks })
     }
 
     /// What the reader gets of rooms.

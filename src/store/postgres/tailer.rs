@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use postgres::Row;
 use postgres::fallible_iterator::FallibleIterator;
 
-use crate::model::{MailboxId, MessageId, UserId};
+use crate::model::{MailboxId, MessageId, Timestamp, UserId};
 use crate::store::cache::live_messages::LiveMessage;
 use crate::store::events::Event;
 use crate::store::operation::Write;
@@ -248,7 +248,7 @@ impl Tailer {
         let live = &self.shared.live;
         let watched = new.committed.iter().filter(|(mailbox, _)| live.is_watched(*mailbox));
         let watched: Vec<i64> = watched.map(|(_, id)| id.0).collect();
-        new.texts = texts(session, &watched)?;
+        new.texts = texts(session, &watched, self.shared.time())?;
         new.has_more = is_full(&rows);
         new.upto = match new.committed.last() {
             Some(&(_, last)) if new.has_more => last,
@@ -369,8 +369,8 @@ fn is_full(rows: &[Row]) -> bool {
     i64::try_from(rows.len()).is_ok_and(|count| count >= MESSAGES_MAX)
 }
 
-/// The messages with these ids.
-fn texts(session: &mut Session, ids: &[i64]) -> Result<Vec<LiveMessage>> {
+/// The messages with these ids. It is `now` by the clock of the database.
+fn texts(session: &mut Session, ids: &[i64], now: Timestamp) -> Result<Vec<LiveMessage>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
@@ -384,8 +384,8 @@ fn texts(session: &mut Session, ids: &[i64]) -> Result<Vec<LiveMessage>> {
         &[&ids],
     )?;
     let text = |row: &Row| {
-        let message = Arc::new(pages::message(row)?);
-        Ok(LiveMessage { sender: UserId(row.get(6)), message })
+        let (sender, message) = (UserId(row.get(6)), pages::message(row)?);
+        Ok(LiveMessage::new(sender, message, now, since_boot()))
     };
     rows.iter().map(text).collect()
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
+use crate::model::Timestamp;
 use crate::store::operation::{Read, Write};
 use crate::store::sqlite::projection::memtable::Memtable;
 use crate::store::sqlite::write::context::WriteContext;
@@ -49,6 +50,8 @@ pub struct ReadContext<'a> {
     pub connection: &'a Connection,
     /// The deliveries that no run covers yet.
     pub memtable: &'a Memtable,
+    /// The time by the clock of the sessions: what has expired now is not unread.
+    pub now: Timestamp,
     /// The database file, for its size.
     pub path: &'a Path,
 }

@@ -9,6 +9,7 @@ use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::OpenFlags;
 use scheduled_thread_pool::ScheduledThreadPool;
 
+use crate::store::clock::SessionClock;
 use crate::store::error::{OpenError, StoreError};
 use crate::store::metrics::Metrics;
 use crate::store::scheduler::reader_pool::ReaderPool;
@@ -22,6 +23,7 @@ use crate::store::sqlite::projection::memtable::Memtable;
 pub(in crate::store) struct Reader {
     pool: Pool<SqliteConnectionManager>,
     memtable: Arc<Memtable>,
+    clock: SessionClock,
     path: PathBuf,
 }
 
@@ -29,13 +31,13 @@ pub(in crate::store) struct Reader {
 pub(in crate::store) fn start(
     file: &DatabaseFile,
     count: usize,
-    memtable: Arc<Memtable>,
+    (memtable, clock): (Arc<Memtable>, SessionClock),
     metrics: Arc<Metrics>,
 ) -> Result<ReaderPool<Reader>, OpenError> {
     let path = file.path().to_owned();
     let pool = open_pool(file, count)
         .map_err(|error| OpenError::Sqlite { path: path.clone(), problem: error.to_string() })?;
-    let reader = Reader { pool, memtable, path: path.clone() };
+    let reader = Reader { pool, memtable, clock, path: path.clone() };
     ReaderPool::start(vec![reader; count], metrics).map_err(|source| OpenError::Io { path, source })
 }
 
@@ -48,7 +50,8 @@ impl Reader {
             self.pool.get().map_err(|error| StoreError::Statement(error.to_string()))?;
         let snapshot = connection.unchecked_transaction()?;
         let (memtable, path): (_, &Path) = (&self.memtable, &self.path);
-        let found = read.query(&ReadContext { connection: &snapshot, memtable, path })?;
+        let now = self.clock.now();
+        let found = read.query(&ReadContext { connection: &snapshot, memtable, now, path })?;
         drop(snapshot);
         Ok(found)
     }

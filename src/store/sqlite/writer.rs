@@ -22,6 +22,7 @@ use crate::adjustable::Adjustable;
 use crate::metrics::Stages;
 use crate::store::OnFatal;
 use crate::store::cache::live_messages::LiveMessages;
+use crate::store::clock::SessionClock;
 use crate::store::error::{OpenError, StoreError};
 use crate::store::metrics::{CheckpointMode, Metrics};
 use crate::store::scheduler::group_commit::{self, GroupCommit};
@@ -66,6 +67,7 @@ impl Writer {
         file: &DatabaseFile,
         committed_to: (Arc<Memtable>, Arc<LiveMessages>),
         inbox_unread_max: Adjustable<usize>,
+        clock: SessionClock,
         metrics: Arc<Metrics>,
         on_fatal: OnFatal,
     ) -> Result<Self, OpenError> {
@@ -86,6 +88,7 @@ impl Writer {
             (guard, ReservedSpace::new(file.database())),
             (deliveries, keys, words),
             inbox_unread_max.get(),
+            clock,
         );
         let fatal = Arc::clone(&on_fatal);
         let batches = Batches::new(connection, inbox_unread_max, metrics, ask, fatal);

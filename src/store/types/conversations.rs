@@ -1,6 +1,6 @@
 //! The list of a reader's conversations: what every client begins with.
 
-use crate::model::{MailboxId, MailboxName, Message, MessageId, UserId};
+use crate::model::{MailboxId, MailboxName, Message, MessageId, Timestamp, UserId};
 use crate::store::operation::{Party, Read};
 use crate::store::types::messages::PageBounds;
 
@@ -37,6 +37,8 @@ pub struct Conversations {
     pub conversations: Vec<Conversation>,
     /// Where the next page begins, if there may be more.
     pub next: Option<MessageId>,
+    /// When the first of the counted messages expires, if one does.
+    pub expires: Option<Timestamp>,
 }
 
 /// One conversation.

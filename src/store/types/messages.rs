@@ -88,8 +88,8 @@ pub struct ReadPage {
     pub start: PageStart,
     /// The other user of the conversation, or the room.
     pub with: Option<MailboxName>,
-    /// Which messages of rooms. A page that leaves out some also ends after
-    /// [`FILTERED_MESSAGES_MAX`] messages that it left out.
+    /// Which messages of rooms. A page of incoming messages leaves out what has expired, too, and one
+    /// that leaves out some also ends after [`FILTERED_MESSAGES_MAX`] messages that it left out.
     pub wanted: Wanted,
     /// Leaves out messages from before this time.
     pub since: Option<Timestamp>,
@@ -106,6 +106,12 @@ pub struct ReadPage {
 pub const FILTERED_MESSAGES_MAX: usize = if cfg!(test) { 8 } else { 2_048 };
 
 impl ReadPage {
+    /// Whether the page leaves out what has expired. A history shows it.
+    pub(in crate::store) fn leaves_out_expired(&self) -> bool {
+        let is_dead = matches!(self.start, PageStart::Dead(..));
+        self.wanted != Wanted::All && !is_dead
+    }
+
     /// Whether the page has unread messages only: those after the cursor `inbox` and the marks.
     pub(in crate::store) fn is_of_unread(&self) -> bool {
         match &self.start {
@@ -219,7 +225,7 @@ pub struct PageBounds {
     pub measure: fn(&Message) -> usize,
 }
 
-/// Counts the messages after the cursor `inbox` by sender, in the order of each sender's first
+/// Counts the messages after the cursor `inbox` that have not expired by sender, in the order of each sender's first
 /// unread message; then those of each room, in the same order. Counting looks at up to
 /// [`ROOM_UNREAD_MAX`](crate::store::ROOM_UNREAD_MAX) messages of a room, and at
 /// [`ROOMS_UNREAD_MAX`](crate::store::ROOMS_UNREAD_MAX) of all rooms.

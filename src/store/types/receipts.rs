@@ -90,7 +90,8 @@ pub(in crate::store) struct Recipient {
     pub(in crate::store) has_read: bool,
 }
 
-/// Whether a recipient has read a message: it counted as unread, and no longer does. What a member
+/// Whether a recipient has read a message that has not expired: it counted as unread, and no longer
+/// does. What a member
 /// has muted never counts, because the cursor `inbox` goes past it unseen. Nor does what was sent by
 /// a user whom the recipient had blocked.
 pub(in crate::store) fn has_read(

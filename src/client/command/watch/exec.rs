@@ -118,7 +118,7 @@ impl Exec {
 /// A variable for each detail. One that the message lacks is not set, whatever this process has.
 fn set_details(command: &mut Command, details: Option<&Details>) {
     let none = Details::default();
-    let Details { title, priority, tags, click, reply_to, due_at: _, edited } =
+    let Details { title, priority, tags, click, reply_to, expires, edited, .. } =
         details.unwrap_or(&none);
     let tags = tags.iter().map(Tag::as_str).collect::<Vec<_>>().join(",");
     for (name, value) in [
@@ -127,6 +127,7 @@ fn set_details(command: &mut Command, details: Option<&Details>) {
         ("CHAT_TAGS", Some(tags).filter(|tags| !tags.is_empty())),
         ("CHAT_CLICK", click.as_ref().map(|click| click.as_str().to_owned())),
         ("CHAT_REPLY_TO", reply_to.map(|id| id.0.to_string())),
+        ("CHAT_EXPIRES_AT", expires.map(Timestamp::to_rfc3339)),
         ("CHAT_EDITED_AT", edited.map(Timestamp::to_rfc3339)),
     ] {
         match value {

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::{Conversation, Flow, Person, add_listed_users};
 use crate::catalogue::{change as changed, client, prompt};
-use crate::client::arguments::ReceiptsOf;
+use crate::client::arguments::{ReceiptsOf, parse_when};
 use crate::client::command::{
     change, conversations, inbox, parse_mailbox, receipts, reply, revoke, search, send, status,
     users, who,
@@ -45,6 +45,12 @@ impl Conversation {
             }
             Line::Send { to, text } => self.send(&send::parse_recipients(to)?, text, out)?,
             Line::Later { when, to, text } => self.later((when, to), text, out)?,
+            Line::Until { when, to, text } => {
+                let to = send::parse_recipients(to)?;
+                let when = parse_when(when).map_err(|why| Failure::new(Exit::Usage, why))?;
+                let (body, details) = (send::body(text.into())?, when.as_expiry().if_any());
+                self.deliver(&to, &Text { body, details }, out)?;
+            }
             Line::Scheduled => self.scheduled(out)?,
             Line::CancelScheduled { id } => self.cancel_scheduled(id, out)?,
             Line::To { to } => self.set_to(to, out)?,

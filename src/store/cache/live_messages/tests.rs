@@ -6,6 +6,7 @@ use crate::model::{RoomId, Timestamp};
 const NEKO: MailboxId = MailboxId(1);
 const IVY: MailboxId = MailboxId(2);
 const PAFF: UserId = UserId(3);
+const NOW: Duration = Duration::from_secs(60);
 
 fn live() -> Arc<LiveMessages> {
     let live = Arc::<LiveMessages>::default();
@@ -17,7 +18,7 @@ fn message(id: i64, body: &str) -> LiveMessage {
     let (from, to) = ("paff".parse().unwrap(), "neko".parse().unwrap());
     let (id, at, body) = (MessageId(id), Timestamp(0), body.parse().unwrap());
     let message = Arc::new(Message { id, at, from, to, body, details: None });
-    LiveMessage { sender: PAFF, message }
+    LiveMessage { sender: PAFF, message, until: None }
 }
 
 /// Commits a message for each of these ids.
@@ -29,7 +30,7 @@ fn commit(live: &LiveMessages, user: MailboxId, ids: impl IntoIterator<Item = i6
 }
 
 fn after(watched: &LiveInbox, after: i64) -> Option<Vec<i64>> {
-    let found = watched.after(MessageId(after), usize::MAX, usize::MAX)?;
+    let found = watched.after(MessageId(after), (usize::MAX, usize::MAX), NOW)?;
     Some(found.iter().map(|message| message.id.0).collect())
 }
 
@@ -148,7 +149,7 @@ fn followed_room_is_merged_without_the_readers_own_messages() {
         live.extend(&[(mailbox, MessageId(id))], vec![text]);
     }
     assert_eq!(after(&watched, 100), Some(vec![101, 102, 104, 105, 107, 108]));
-    let two = watched.after(MessageId(101), 2, usize::MAX).unwrap();
+    let two = watched.after(MessageId(101), (2, usize::MAX), NOW).unwrap();
     assert!(two.iter().map(|message| message.id.0).eq([102, 104]));
     watched.follow(&in_room(104, true), as_of);
     live.extend(&[(build(), MessageId(110))], vec![message(110, "hai @neko")]);
@@ -178,4 +179,25 @@ fn changed_membership_makes_a_watch_unknown_until_it_follows_anew() {
     assert!(!live.is_watched(build()));
     live.change_memberships(None);
     assert_eq!(after(&watched, 101), None);
+}
+
+#[test]
+fn message_is_not_there_any_more_once_it_expires() {
+    let live = live();
+    let watched = Arc::clone(&live).watch(UserId(1));
+    let until = |id, until| LiveMessage { until: Some(until), ..message(id, "hai") };
+    // One expires later, and one now.
+    let later = until(102, NOW + Duration::from_millis(10));
+    let texts = vec![message(101, "hai"), later, until(103, NOW)];
+    let committed = [101, 102, 103].map(|id| (NEKO, MessageId(id)));
+    live.extend(&committed, texts);
+    let there = |after: u64| {
+        let now = NOW + Duration::from_millis(after);
+        let found = watched.after(MessageId(100), (2, usize::MAX), now).unwrap();
+        found.iter().map(|message| message.id.0).collect::<Vec<_>>()
+    };
+    assert_eq!((there(0), there(9), there(10)), (vec![101, 102], vec![101, 102], vec![101]));
+    // One that has expired takes no place of another one.
+    live.extend(&[(NEKO, MessageId(104))], vec![message(104, "hai")]);
+    assert_eq!(there(10), [101, 104]);
 }

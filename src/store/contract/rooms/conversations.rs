@@ -63,7 +63,10 @@ impl Model {
             return assert_eq!(mentions, self.ids(is_mention).len(), "{name} of {user}");
         }
         let is_unread = |sent: &Sent| {
-            self.names[sent.from] == name && sent.to == user && self.is_after_marks(sent, user)
+            self.names[sent.from] == name
+                && sent.to == user
+                && self.is_after_marks(sent, user)
+                && !sent.has_expired
         };
         assert_eq!(
             (unread, more, mentions),
@@ -80,7 +83,7 @@ fn listed(engine: &Engine, user: usize, limit: usize) -> Vec<Listed> {
     for _ in 0..1_000 {
         let bounds = PageBounds { messages: limit, size: usize::MAX, measure: |_| 1 };
         let list = ListConversations { reader: number(user), before, bounds };
-        let Conversations { conversations, next } = engine.read(list);
+        let Conversations { conversations, next, .. } = engine.read(list);
         assert!(conversations.len() <= limit);
         for of in conversations {
             assert_eq!(of.with, of.last.conversation());

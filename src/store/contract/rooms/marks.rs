@@ -88,7 +88,7 @@ impl Model {
                         && !self.is_hidden(sent, user)
                 }
             };
-            let expected = self.ids(|sent| sent.id > upto && is_of(sent));
+            let expected = self.ids(|sent| sent.id > upto && is_of(sent) && !sent.has_expired);
             assert_eq!(found, expected, "{conversation} of {user}");
         }
     }

@@ -303,6 +303,8 @@ fn messages(users: &[User], rooms: &[Room], posts: &[Post], first: i64) -> Vec<M
             title: post.title.map(|title| title.parse().unwrap()),
             reply_to: answered.map(|index| messages[index.index(messages.len())].id),
             edited: (number % 3 == 0).then_some(Timestamp(1_764_000_000_123)),
+            expires: (number % 5 == 0).then_some(Timestamp(1_764_000_000_000 + 7 * number as i64)),
+            expires_in: (number % 5 == 1).then_some(1 + number as u64),
             ..Details::default()
         };
         let details = details.if_any();

@@ -184,6 +184,8 @@ macro_rules! select_accounts {
                       WHERE m.mailbox_id = u.id AND u.deleted_at IS NULL
                         AND m.id > coalesce((SELECT c.upto_id FROM chat.cursors c
                                               WHERE c.user_id = u.id AND c.name = 'inbox'), 0)
+                        AND NOT coalesce(chat.expires_at(m.details, m.sent_at)
+                                         <= (SELECT chat.now_ms()), false)
                         AND NOT EXISTS (SELECT FROM chat.message_changes d
                                          WHERE d.message_id = m.id AND d.body IS NULL))",
             $rest

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use postgres::Row;
 
-use crate::model::{CursorName, MailboxId, Message, MessageId};
+use crate::model::{CursorName, MailboxId, Message, MessageId, Timestamp};
 use crate::store::postgres::error::Result;
 use crate::store::postgres::operation::Query;
 use crate::store::postgres::operations::{marks, pages, unread};
@@ -28,16 +28,18 @@ impl Query for ListConversations {
         let next = if is_cut { found.last().map(|(_, last)| last.id) } else { next };
         let floor = reading.position.unwrap_or(MessageId::ZERO);
         let marks = marks::of(session, self.reader, floor)?;
-        let by_user = unread::count_by_sender(session, self.reader, (floor, reading.head))?;
+        let (by_user, expires) = unread::count_by_sender(session, self.reader, (floor, &reading))?;
         let by_user: HashMap<_, _> = by_user.into_iter().map(|of| (of.from, of.count)).collect();
-        let in_rooms = self.count_in_rooms(session, &reading, (floor, &marks), &found)?;
+        let (in_rooms, in_rooms_until) =
+            self.count_in_rooms(session, &reading, (floor, &marks), &found)?;
+        let expires = expires.into_iter().chain(in_rooms_until).min();
         let conversations = found.into_iter().map(|(mailbox, last)| {
             let (with, upto) = (last.conversation(), floor.max(marks.upto(mailbox)));
             let of_user = || (by_user.get(&with).copied().unwrap_or(0), false, 0);
             let (unread, more, mentions) = in_rooms.get(&mailbox).copied().unwrap_or_else(of_user);
             Conversation { with, last, unread, more, mentions, upto }
         });
-        Ok(Conversations { conversations: conversations.collect(), next })
+        Ok(Conversations { conversations: conversations.collect(), next, expires })
     }
 }
 
@@ -82,6 +84,10 @@ fn ranges(parts: &[RoomPart], head: MessageId) -> (Vec<i64>, Vec<i64>, Vec<i64>)
     }
     (mailboxes, after, upto)
 }
+
+/// By room: how many messages are unread, whether there may be more, and mentions. Also when the
+/// first of them expires.
+type InRooms = (HashMap<MailboxId, (usize, bool, usize)>, Option<Timestamp>);
 
 impl ListConversations {
     /// The newest message of each user who has written to the reader, the newest first. Also the edge:
@@ -133,18 +139,19 @@ impl ListConversations {
         Ok((found, false))
     }
 
-    /// What is unread in the rooms of the page: how many, whether there may be more, and mentions.
+    /// What is unread in the rooms of the page.
     fn count_in_rooms(
         &self,
         session: &mut Session,
         reading: &Reading,
         after: (MessageId, &Marks),
         page: &[(MailboxId, Message)],
-    ) -> Result<HashMap<MailboxId, (usize, bool, usize)>> {
+    ) -> Result<InRooms> {
         let mut parts = reading.parts(Wanted::Incoming { muted: false });
         parts.retain(|part| page.iter().any(|(mailbox, _)| *mailbox == part.room.into()));
-        let tallies = unread::count_in_rooms(session, self.reader, reading, after, &parts, true)?;
+        let (tallies, expires) =
+            unread::count_in_rooms(session, self.reader, reading, after, &parts, true)?;
         let rooms = parts.iter().map(|part| part.room.into());
-        Ok(rooms.zip(tallies.iter().map(Tally::figures)).collect())
+        Ok((rooms.zip(tallies.iter().map(Tally::figures)).collect(), expires))
     }
 }

@@ -40,6 +40,7 @@ impl Query for CountAll {
                        JOIN chat.users u ON u.id = m.mailbox_id
                        LEFT JOIN chat.cursors c ON c.user_id = u.id AND c.name = 'inbox'
                       WHERE m.id > coalesce(c.upto_id, 0) AND u.deleted_at IS NULL
+                        AND NOT coalesce(chat.expires_at(m.details, m.sent_at) <= n.now, false)
                         AND NOT EXISTS (SELECT FROM chat.message_changes d
                                          WHERE d.message_id = m.id AND d.body IS NULL)),
                     pg_database_size(current_database()),

@@ -99,7 +99,8 @@ pub(in crate::store) fn put(
     put.map(drop)
 }
 
-/// Moves the cursor `inbox` past the messages that were read, up to the first unread one.
+/// Moves the cursor `inbox` past the messages that were read or have expired, up to the first unread
+/// one.
 fn raise_floor(session: &mut Session, reader: UserId, reading: &Reading) -> Result<()> {
     let floor = reading.position.unwrap_or(MessageId::ZERO);
     let parts = reading.parts(Wanted::Incoming { muted: false });
@@ -148,6 +149,7 @@ fn incoming(
     let name = reading.name.as_ref().map_or("", |name| name.as_str());
     let rows = session.query(
         "SELECT m.id, m.id > coalesce(k.upto_id, 0)
+                      AND NOT coalesce(chat.expires_at(m.details, m.sent_at) <= $9, false)
                       AND (m.mailbox_id > 0
                            OR m.sender_id <> $5 AND m.sender_id <> ALL ($8::bigint[])
                               AND (NOT r.only_mentions OR chat.mentions(m.body, $6)))
@@ -169,6 +171,7 @@ fn incoming(
             &name,
             &i64::try_from(limit).unwrap_or(i64::MAX),
             &reading.blocks.numbers(),
+            &reading.now.0,
         ],
     )?;
     Ok(rows.iter().map(|row| (MessageId(row.get(0)), row.get(1))).collect())

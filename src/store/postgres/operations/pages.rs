@@ -70,13 +70,16 @@ impl ReadPage {
         if let PageStart::Dead(cursor, after) = &self.start {
             let (reader, since) = (self.reader.0, self.since());
             let blocks = blocks::of(session, self.reader)?;
-            return self.selection(None, Marks::default(), blocks).fill(*after, |from, limit| {
-                let cursor = cursor.as_str();
-                part(
-                    session.query(DEAD, &[&reader, &from.0, &since, &number(limit), &cursor]),
-                    limit,
-                )
-            });
+            return self.selection(None, (Marks::default(), blocks), None).fill(
+                *after,
+                |from, limit| {
+                    let cursor = cursor.as_str();
+                    part(
+                        session.query(DEAD, &[&reader, &from.0, &since, &number(limit), &cursor]),
+                        limit,
+                    )
+                },
+            );
         }
         let reading = Reading::find(session, self.reader, &self.cursor())?;
         let marks = self.find_marks(session, reading.position)?;
@@ -94,7 +97,7 @@ impl ReadPage {
         }
         let (reader, since, head) = (self.reader.0, self.since(), reading.head.0);
         let sql = if self.is_before() { BEFORE } else { AFTER };
-        let selection = self.selection(None, marks, Blocks::default());
+        let selection = self.selection(None, (marks, Blocks::default()), Some(reading.now));
         selection.fill(self.begin(reading.position), |from, limit| {
             part(session.query(sql, &[&reader, &from.0, &since, &number(limit), &head]), limit)
         })
@@ -120,7 +123,11 @@ impl ReadPage {
         let position = self.after_mark(session, position, with)?;
         let (reader, since) = (self.reader.0, self.since());
         let sql = if self.is_before() { WITH_BEFORE } else { WITH_AFTER };
-        let selection = self.selection(None, Marks::default(), Blocks::default());
+        let now = match self.leaves_out_expired() {
+            true => Some(Timestamp(session.query_one("SELECT chat.now_ms()", &[])?.get(0))),
+            false => None,
+        };
+        let selection = self.selection(None, (Marks::default(), Blocks::default()), now);
         let page = selection.fill(self.begin(position), |from, limit| {
             part(session.query(sql, &[&reader, &from.0, &since, &number(limit), &with]), limit)
         });
@@ -163,13 +170,21 @@ impl ReadPage {
         let left_out = LeftOut::of(self.reader, reading.name.as_ref(), self.wanted, parts);
         let mut runs = Runs::new(own, parts, reading.head, (self.is_before(), self.since()));
         let start = self.begin(reading.position);
-        let selection = self.selection(left_out, marks, reading.blocks.clone());
+        let hidden = (marks, reading.blocks.clone());
+        let selection = self.selection(left_out, hidden, Some(reading.now));
         selection.fill(start, |from, limit| runs.read(session, from, limit))
     }
 
-    fn selection(&self, left_out: Option<LeftOut>, marks: Marks, blocks: Blocks) -> Selection<'_> {
+    /// `now` may be missing if the page shows what has expired.
+    fn selection(
+        &self,
+        left_out: Option<LeftOut>,
+        (marks, blocks): (Marks, Blocks),
+        now: Option<Timestamp>,
+    ) -> Selection<'_> {
         let filter = Some(&self.filter).filter(|filter| !filter.is_empty());
-        Selection { bounds: &self.bounds, filter, left_out, marks, blocks }
+        let without_expired_at = now.filter(|_| self.leaves_out_expired());
+        Selection { bounds: &self.bounds, filter, left_out, marks, blocks, without_expired_at }
     }
 
     /// The marks of a page of unread messages.
@@ -235,6 +250,7 @@ impl Query for ReadThread {
             marks: Marks::default(),
             // The statement leaves them out.
             blocks: Blocks::default(),
+            without_expired_at: None,
         };
         let mut page = selection.fill(start, |from, limit| {
             let rows = session
@@ -346,13 +362,14 @@ const DEAD: &str = page_sql!(
 /// The message of a row: id, time, sender, recipient, text, details.
 pub(in crate::store) fn message(row: &Row) -> Result<Message> {
     let text = std::str::from_utf8(row.get(4)).map_err(|_| Error::NotUtf8)?;
+    let at = Timestamp(row.get(1));
     Ok(Message {
         id: MessageId(row.get(0)),
-        at: Timestamp(row.get(1)),
+        at,
         from: row.get::<_, &str>(2).parse()?,
         to: row.get::<_, &str>(3).parse()?,
         body: Body::try_from(Box::<str>::from(text))?,
-        details: details(row.get(5))?,
+        details: details(row.get(5))?.map(|details| details.of_sent(at)),
     })
 }
 

@@ -32,7 +32,9 @@ impl Query for FindToPurge {
                  SELECT m.id, m.sent_at, m.sender_id, m.mailbox_id,
                         octet_length(m.body)::bigint AS bytes,
                         EXISTS (SELECT FROM chat.message_changes c
-                                 WHERE c.message_id = m.id AND c.body IS NULL) AS is_deleted
+                                 WHERE c.message_id = m.id AND c.body IS NULL) AS is_deleted,
+                        coalesce(chat.expires_at(m.details, m.sent_at)
+                                 <= (SELECT chat.now_ms()), false) AS has_expired
                    FROM chat.messages m
                   WHERE m.id > $1 AND m.id < $2 ORDER BY m.id LIMIT $8),
                   unread AS MATERIALIZED (
@@ -44,9 +46,10 @@ impl Query for FindToPurge {
                     l.sent_at < $3 AND ($4::bigint IS NULL OR $5 AND l.sender_id = $4
                                         OR $6 AND l.mailbox_id = $4)
                     AND (l.is_deleted OR NOT $10),
-                    NOT $7 AND NOT l.is_deleted AND (EXISTS (SELECT FROM unread k
-                                         WHERE k.mailbox_id = l.mailbox_id
-                                           AND l.id > k.after_id AND l.id <= k.upto_id)
+                    NOT $7 AND NOT l.is_deleted AND (NOT l.has_expired
+                                AND EXISTS (SELECT FROM unread k
+                                             WHERE k.mailbox_id = l.mailbox_id
+                                               AND l.id > k.after_id AND l.id <= k.upto_id)
                                 OR EXISTS (SELECT FROM chat.dead_letters d
                                             WHERE d.message_id = l.id))
                FROM looked_at l

@@ -40,7 +40,8 @@ fn recipients(session: &mut Session, asker: UserId, of: MessageId) -> Result<Fou
     }
     let found = session.query_opt(
         "SELECT m.sender_id, m.mailbox_id, m.body,
-                chat.sees($3, $2, m.id, m.sender_id, m.mailbox_id)
+                chat.sees($3, $2, m.id, m.sender_id, m.mailbox_id),
+                coalesce(chat.expires_at(m.details, m.sent_at) <= chat.now_ms(), false)
            FROM chat.folded_messages m WHERE m.id = $1",
         &[&of.0, &asker.0, &LANE],
     )?;
@@ -52,11 +53,17 @@ fn recipients(session: &mut Session, asker: UserId, of: MessageId) -> Result<Fou
         return Ok(Err(refused));
     }
     let body = std::str::from_utf8(found.get(2)).map_err(|_| Error::NotUtf8)?;
+    let has_expired: bool = found.get(4);
     let rows = match mailbox.room() {
         None => session.query(OF_USER, &[&mailbox.0, &sender.0])?,
         Some(_) => session.query(OF_ROOM, &[&mailbox.0, &sender.0, &of.0])?,
     };
-    rows.iter().map(|row| recipient(row, of, body)).collect::<Result<_>>().map(Ok)
+    let recipient = |row| -> Result<Recipient> {
+        let found = recipient(row, of, body)?;
+        let has_read = found.has_read && !has_expired;
+        Ok(Recipient { has_read, ..found })
+    };
+    rows.iter().map(recipient).collect::<Result<_>>().map(Ok)
 }
 
 fn recipient(row: &Row, of: MessageId, body: &str) -> Result<Recipient> {

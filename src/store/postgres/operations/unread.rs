@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use postgres::Row;
 
-use crate::model::{CursorName, MailboxId, MailboxName, MessageId, RoomId, UserId};
+use crate::model::{CursorName, MailboxId, MailboxName, MessageId, RoomId, Timestamp, UserId};
 use crate::store::postgres::error::Result;
 use crate::store::postgres::operation::Query;
 use crate::store::postgres::operations::marks;
@@ -19,42 +19,49 @@ impl Query for CountUnread {
     fn query(&self, session: &mut Session) -> Result<Vec<UnreadFrom>> {
         let reading = Reading::find(session, self.reader, &CursorName::inbox())?;
         let seen = reading.position.unwrap_or(MessageId::ZERO);
-        let mut unread = count_by_sender(session, self.reader, (seen, reading.head))?;
+        let (mut unread, _) = count_by_sender(session, self.reader, (seen, &reading))?;
         let parts = reading.parts(Wanted::Incoming { muted: false });
         if !parts.is_empty() {
             let marks = marks::of(session, self.reader, seen)?;
             let after = (seen, &marks);
-            let tallies = count_in_rooms(session, self.reader, &reading, after, &parts, false)?;
+            let (tallies, _) =
+                count_in_rooms(session, self.reader, &reading, after, &parts, false)?;
             unread.extend(by_room(session, &parts, &tallies)?);
         }
         Ok(unread)
     }
 }
 
-/// Counts the messages for `reader` after `seen` that no mark covers, by sender.
+/// Counts the messages for `reader` after `seen` that no mark covers and that have not expired, by
+/// sender. Also when the first of them expires.
 pub(in crate::store) fn count_by_sender(
     session: &mut Session,
     reader: UserId,
-    (seen, head): (MessageId, MessageId),
-) -> Result<Vec<UnreadFrom>> {
+    (seen, reading): (MessageId, &Reading),
+) -> Result<(Vec<UnreadFrom>, Option<Timestamp>)> {
     let rows = session.query(
-        "SELECT u.name, c.count, c.newest, false
+        "SELECT u.name, c.count, c.newest, false, c.expires
                FROM (SELECT m.sender_id, count(*) AS count, min(m.id) AS oldest,
-                            max(m.id) AS newest
+                            max(m.id) AS newest,
+                            min(chat.expires_at(m.details, m.sent_at)) AS expires
                        FROM chat.folded_messages m
                        LEFT JOIN chat.read_marks k ON k.user_id = $1 AND k.mailbox_id = m.sender_id
                       WHERE m.mailbox_id = $1 AND m.id > $2 AND m.id <= $3
                         AND m.id > coalesce(k.upto_id, 0)
+                        AND NOT coalesce(chat.expires_at(m.details, m.sent_at)
+                                         <= $4, false)
                       GROUP BY m.sender_id) AS c
                JOIN chat.users u ON u.id = c.sender_id
               ORDER BY c.oldest",
-        &[&reader.0, &seen.0, &head.0],
+        &[&reader.0, &seen.0, &reading.head.0, &reading.now.0],
     )?;
-    rows.iter().map(unread_from).collect()
+    let expires = rows.iter().filter_map(|row| row.get::<_, Option<i64>>(4)).min();
+    let unread = rows.iter().map(unread_from).collect::<Result<_>>()?;
+    Ok((unread, expires.map(Timestamp)))
 }
 
 /// Counts the messages of others in rooms after `seen` and the mark of the room, without those of
-/// blocked users. Mentions are
+/// blocked users and those that have expired. Also when the first of them expires. Mentions are
 /// counted only if that is wanted, because they are in the texts.
 pub(in crate::store) fn count_in_rooms(
     session: &mut Session,
@@ -63,10 +70,11 @@ pub(in crate::store) fn count_in_rooms(
     (seen, marks): (MessageId, &Marks),
     parts: &[RoomPart],
     wants_mentions: bool,
-) -> Result<Vec<Tally>> {
+) -> Result<(Vec<Tally>, Option<Timestamp>)> {
+    let mut expires: Option<i64> = None;
     let name = reading.name.as_ref().map_or("", |name| name.as_str());
-    let blocked = reading.blocks.numbers();
-    count_in_turns(parts.len(), |open, max, tallies| {
+    let (blocked, now) = (reading.blocks.numbers(), reading.now.0);
+    let tallies: Result<_> = count_in_turns(parts.len(), |open, max, tallies| {
         let (mut places, mut mailboxes, mut only_mentions) = (Vec::new(), Vec::new(), Vec::new());
         let (mut after, mut upto) = (Vec::new(), Vec::new());
         for &place in open {
@@ -97,15 +105,18 @@ pub(in crate::store) fn count_in_rooms(
                 &wants_mentions,
                 &max,
                 &blocked,
+                &now,
             ],
         )?;
         for row in &rows {
             let place = usize::try_from(row.get::<_, i64>(0)).ok();
             let Some(tally) = place.and_then(|place| tallies.get_mut(place)) else { continue };
             tally.append(&looked(row));
+            expires = expires.into_iter().chain(row.get::<_, Option<i64>>(8)).min();
         }
         Ok(())
-    })
+    });
+    Ok((tallies?, expires.map(Timestamp)))
 }
 
 /// Looks at one message more than it counts.
@@ -115,15 +126,18 @@ const LOOK: &str = "
            count(*) FILTER (WHERE n.place <= $9 AND n.is_unread),
            count(*) FILTER (WHERE n.place <= $9 AND n.is_unread AND n.is_mention),
            min(n.id) FILTER (WHERE n.place <= $9 AND n.is_unread),
-           max(n.id) FILTER (WHERE n.place <= $9 AND n.is_unread)
-      FROM (SELECT r.part, m.id, m.is_unread, m.is_mention,
+           max(n.id) FILTER (WHERE n.place <= $9 AND n.is_unread),
+           min(n.expires) FILTER (WHERE n.place <= $9 AND n.is_unread)
+      FROM (SELECT r.part, m.id, m.is_unread, m.is_mention, m.expires,
                    row_number() OVER (PARTITION BY r.part ORDER BY m.id) AS place
               FROM unnest($1::bigint[], $2::bigint[], $3::boolean[], $4::bigint[], $5::bigint[])
                    AS r (part, mailbox_id, only_mentions, after_id, upto_id)
              CROSS JOIN LATERAL (
                    SELECT l.id, l.sender_id <> $6 AND l.sender_id <> ALL ($10::bigint[])
+                                AND NOT coalesce(chat.expires_at(l.details, l.sent_at) <= $11, false)
                                 AND (NOT r.only_mentions OR chat.mentions(l.body, $7)) AS is_unread,
-                          $8::boolean AND chat.mentions(l.body, $7) AS is_mention
+                          $8::boolean AND chat.mentions(l.body, $7) AS is_mention,
+                          chat.expires_at(l.details, l.sent_at) AS expires
                      FROM chat.folded_messages l
                     WHERE l.mailbox_id = r.mailbox_id AND l.id > r.after_id AND l.id <= r.upto_id
                     ORDER BY l.id LIMIT $9::bigint + 1) AS m) AS n

@@ -29,6 +29,7 @@ use crate::store::postgres::writer::group::{Effects, Group, Kind};
 use crate::store::postgres::writer::operation::BoxedOperation;
 use crate::store::scheduler::group_commit::{Commit, IDLE_DELAY, Remaining, Turn};
 use crate::store::types::messages::Appended;
+use crate::system::since_boot;
 use crate::wake;
 
 /// The most operations of one batch. Bounds how long an answer waits for its neighbours.
@@ -282,9 +283,9 @@ impl Batches {
                     && let Some(from) = self.names.name(message.sender)
                 {
                     let (from, to, body) = (from.clone(), to.clone(), message.body.clone());
-                    let details = message.details.clone();
+                    let details = message.details.clone().map(|details| details.of_sent(at));
                     let text = Message { id, at, from, to, body, details };
-                    texts.push(LiveMessage { sender: message.sender, message: Arc::new(text) });
+                    texts.push(LiveMessage::new(message.sender, text, at, since_boot()));
                 }
             }
         }

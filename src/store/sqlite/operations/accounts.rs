@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::model::{CursorName, MessageId, Timestamp, TokenHash, UserId, UserName};
+use crate::store::sqlite::expiry;
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::operation::{Apply, Query, ReadContext, Statements};
 use crate::store::sqlite::operations::{
@@ -74,13 +75,13 @@ impl Query for FindMessageOf {
 
 impl Query for FindAccount {
     fn query(self, context: &ReadContext<'_>) -> rusqlite::Result<Option<(Account, Activity)>> {
-        let ReadContext { connection, memtable, .. } = *context;
+        let ReadContext { connection, memtable, now, .. } = *context;
         let found = connection
             .prepare_cached(&format!("{SELECT_ACCOUNTS} WHERE u.name = ?1"))?
             .query_row([self.0.as_str()], account)
             .optional()?;
         let Some(mut account) = found else { return Ok(None) };
-        count_unread(connection, memtable, std::slice::from_mut(&mut account))?;
+        count_unread(connection, (memtable, now), std::slice::from_mut(&mut account))?;
         delivery_cursor::renew_snapshot(connection)?;
         let in_memtable = delivery_cursor::in_memtable(memtable, account.id, MessageId::ZERO);
         let activity = activity(connection, account.id, &in_memtable)?;
@@ -90,7 +91,7 @@ impl Query for FindAccount {
 
 impl Query for ListAccounts {
     fn query(self, context: &ReadContext<'_>) -> rusqlite::Result<(Vec<Account>, bool)> {
-        let ReadContext { connection, memtable, .. } = *context;
+        let ReadContext { connection, memtable, now, .. } = *context;
         let after = self.after.as_ref().map_or("", UserName::as_str);
         let mut accounts: Vec<Account> = connection
             .prepare_cached(&format!(
@@ -100,7 +101,7 @@ impl Query for ListAccounts {
             .collect::<Result<_, _>>()?;
         let more = accounts.len() > self.max;
         accounts.truncate(self.max);
-        count_unread(connection, memtable, &mut accounts)?;
+        count_unread(connection, (memtable, now), &mut accounts)?;
         Ok((accounts, more))
     }
 }
@@ -249,7 +250,7 @@ fn remove(
 /// nobody reads it.
 fn count_unread(
     connection: &Connection,
-    memtable: &Memtable,
+    (memtable, now): (&Memtable, Timestamp),
     accounts: &mut [Account],
 ) -> rusqlite::Result<()> {
     delivery_cursor::renew_snapshot(connection)?;
@@ -263,9 +264,10 @@ fn count_unread(
         }
         let seen = cursors::position(connection, account.id, &CursorName::inbox())?;
         let bounds = (seen.unwrap_or(MessageId::ZERO), MessageId(i64::MAX));
-        account.unread =
-            delivery_cursor::count(connection, &in_memtable, account.id, bounds, usize::MAX)?
-                as u64;
+        let there =
+            delivery_cursor::count(connection, &in_memtable, account.id, bounds, usize::MAX)?;
+        let expired = expiry::count_expired(connection, account.id, bounds.0, now)?;
+        account.unread = (there as u64).saturating_sub(expired);
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use crate::model::{
     CursorName, Details, MailboxId, MailboxName, Message, MessageId, RoomName, Timestamp, UserId,
     UserName,
 };
+use crate::store::sqlite::expiry::Expiry;
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::operation::{Apply, Statements};
 use crate::store::sqlite::operations::{blocks, cursors, tokens, users};
@@ -68,7 +69,7 @@ fn take(context: &mut WriteContext<'_>, append: Append) -> rusqlite::Result<Appe
         context.deliveries.append_delivery(*recipient, *id);
         if context.deliveries.is_watched(*recipient) {
             let (from, to, body) = (from.clone(), to.clone(), append.body.clone());
-            let details = append.details.clone();
+            let details = append.details.clone().map(|details| details.of_sent(at));
             let message = Message { id: *id, at, from, to, body, details };
             context.deliveries.keep_text(append.sender, message);
         }
@@ -88,7 +89,8 @@ fn take(context: &mut WriteContext<'_>, append: Append) -> rusqlite::Result<Appe
         context.keys.insert(append.sender, key.as_str(), copies.iter().map(|&(_, id)| id));
     }
     let Append { sender, to: _, body, key, details, only: _ } = append;
-    let text = Text::new(sender, at, key, body).with(details.as_deref(), thread);
+    let expiry = Expiry::of(details.as_deref(), at, || context.clock.now());
+    let text = Text::new(sender, at, key, body).with(details.as_deref(), thread, expiry);
     context.pending_inserts.push(text, &copies);
     Ok(Appended::Stored { copies, at, duplicate: false })
 }

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::model::{Key, MailboxId, MailboxName, MessageId, RoomName, Timestamp, UserId};
+use crate::store::sqlite::expiry;
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::operation::{Apply, Statements};
 use crate::store::sqlite::operations::users;
@@ -182,6 +183,7 @@ fn forget(
 ) -> rusqlite::Result<()> {
     let connection = context.connection;
     context.deliveries.delete(connection, mailbox, id)?;
+    expiry::remove(connection, id)?;
     connection.prepare_cached("DELETE FROM dead_letters WHERE message_id = ?1")?.execute([id.0])?;
     if mailbox.user().is_some() {
         context.cache.must_count(mailbox);

@@ -5,6 +5,7 @@ use rusqlite::{Connection, params};
 use crate::model::{
     CursorName, Details, Key, MailboxId, MailboxName, MessageId, Timestamp, UserId,
 };
+use crate::store::sqlite::expiry::{self, Expiry};
 use crate::store::sqlite::operation::{Apply, Statements};
 use crate::store::sqlite::operations::{blocks, cursors, rooms, users};
 use crate::store::sqlite::projection::delivery_cursor::{self, DeliveryCursor, Direction};
@@ -191,6 +192,10 @@ fn insert(
             message.body.as_str(),
             message.details.as_deref().map(Details::to_json),
         ])?;
+    // What it was sent with holds by the clock of today.
+    if let Some(expiry) = Expiry::of(message.details.as_deref(), message.at, || message.at) {
+        expiry::insert(connection, (id, recipient), expiry)?;
+    }
     match message.details.as_ref().and_then(|details| details.reply_to) {
         Some(reply_to) => message_log::join_thread(connection, id, reply_to),
         None => Ok(()),

@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::model::{
     CursorName, MailboxId, MailboxName, MessageId, Timestamp, UserId, UserName, mentions,
 };
+use crate::store::sqlite::expiry::Expired;
 use crate::store::sqlite::mailboxes::{Mailboxes, Merged, Next};
 use crate::store::sqlite::operation::{Apply, Statements};
 use crate::store::sqlite::operations::{blocks, cursors, users};
@@ -69,7 +70,8 @@ fn conversation(
     Ok(Err(if place.sees() { Unreadable::NotAMember } else { Unreadable::Unknown }))
 }
 
-/// Moves the cursor `inbox` from `floor` past the messages that were read, up to the first unread one.
+/// Moves the cursor `inbox` from `floor` past the messages that were read or have expired, up to the
+/// first unread one.
 fn raise_floor(
     context: &mut WriteContext<'_>,
     reader: UserId,
@@ -86,10 +88,13 @@ fn raise_floor(
     all.extend(parts.into_iter().map(|part| mailboxes.of_room(part)));
     let mut risen = floor;
     {
+        let mut expired = Expired::at(connection, context.clock.now())?;
         let mut merged = Merged::begin(connection, Direction::After(floor), all)?;
         for _ in 0..FLOOR_MESSAGES_MAX {
             let Some(next) = merged.next()? else { break };
-            if is_unread(connection, next, (reader, &name), (marks, &blocks))? {
+            if is_unread(connection, next, (reader, &name), (marks, &blocks))?
+                && !expired.has(next.id)?
+            {
                 break;
             }
             risen = next.id;
@@ -102,7 +107,7 @@ fn raise_floor(
     Ok(())
 }
 
-/// Whether an incoming message after the cursor `inbox` is unread.
+/// Whether an incoming message after the cursor `inbox` is unread, unless it has expired.
 fn is_unread(
     connection: &Connection,
     Next { id, only_mentions }: Next,

@@ -5,7 +5,8 @@ use std::collections::hash_map::Entry;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::model::{MailboxId, MessageId, RoomId, UserId};
+use crate::model::{MailboxId, MessageId, RoomId, Timestamp, UserId};
+use crate::store::sqlite::expiry;
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::operation::{Apply, Query, ReadContext, Statements};
 use crate::store::sqlite::operations::users;
@@ -23,7 +24,7 @@ const PURGE_BYTES_MAX: u64 = 512 * 1024;
 
 impl Query for FindToPurge {
     fn query(self, context: &ReadContext<'_>) -> rusqlite::Result<Option<PurgeCandidates>> {
-        find(context.connection, &self.filter, self.after)
+        find(context, &self.filter, self.after)
     }
 }
 
@@ -36,10 +37,11 @@ impl Apply for Purge {
 }
 
 fn find(
-    connection: &Connection,
+    ReadContext { connection, now, .. }: &ReadContext<'_>,
     purge: &PurgeFilter,
     after: MessageId,
 ) -> rusqlite::Result<Option<PurgeCandidates>> {
+    let (connection, now) = (*connection, *now);
     let user = match &purge.user {
         None => None,
         Some((name, part)) => match users::id_of(connection, name)? {
@@ -56,7 +58,7 @@ fn find(
             })
     };
     let mut found = PurgeCandidates { ids: Vec::new(), unread: 0, upto: after, more: false };
-    let mut read_marks = ReadMarks::default();
+    let mut read_marks = ReadMarks::at(now);
     let mut bytes = 0;
     // SQLite knows the length of a text without reading the text.
     let mut statement = connection.prepare_cached(
@@ -105,7 +107,7 @@ fn delete(
         connection.prepare_cached("SELECT body, details FROM folded_messages WHERE id = ?1")?;
     // Dead letters, edits and the deletion go with their message.
     let mut delete = connection.prepare_cached("DELETE FROM messages WHERE id = ?1")?;
-    let mut read_marks = ReadMarks::default();
+    let mut read_marks = ReadMarks::at(context.clock.now());
     let mut deleted = 0;
     for &id in ids {
         let found = find
@@ -141,13 +143,18 @@ fn delete(
 
 /// Which messages of each mailbox are unread, cached for one step: after the first id of a pair, up to
 /// and including the second.
-#[derive(Default)]
 struct ReadMarks {
     unread: HashMap<MailboxId, Vec<(MessageId, MessageId)>>,
+    now: Timestamp,
 }
 
 impl ReadMarks {
-    /// Whether the message is unread, or a dead letter. One that its users have deleted is neither.
+    fn at(now: Timestamp) -> Self {
+        Self { unread: HashMap::new(), now }
+    }
+
+    /// Whether the message is unread, or a dead letter. One that has expired is not unread, and one
+    /// that its users have deleted is neither.
     fn is_unread(
         &mut self,
         connection: &Connection,
@@ -171,7 +178,9 @@ impl ReadMarks {
             }),
         };
         let place = unread.partition_point(|&(_, upto)| upto < id);
-        if unread.get(place).is_some_and(|&(after, _)| after < id) {
+        if unread.get(place).is_some_and(|&(after, _)| after < id)
+            && !expiry::has_expired(connection, id, self.now)?
+        {
             return Ok(true);
         }
         connection

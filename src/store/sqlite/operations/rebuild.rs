@@ -1,9 +1,10 @@
-//! Rebuilding derived data: deliveries, keys, threads, words, indexes, views, and the lowest free
-//! id.
+//! Rebuilding derived data: deliveries, keys, threads, words, what expires, indexes, views, and the
+//! lowest free id.
 
 use rusqlite::Connection;
 
 use crate::model::MessageId;
+use crate::store::sqlite::expiry;
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::operation::{Apply, Statements};
 use crate::store::sqlite::schema;
@@ -21,7 +22,7 @@ impl Apply for Rebuild {
 }
 
 /// Part 0 is the floor of the ids, part 1 the deliveries, part 2 the keys, part 3 the threads,
-/// part 4 the words. Each later part is one index or one view.
+/// part 4 the words, part 5 what expires. Each later part is one index or one view.
 fn rebuild(context: &mut WriteContext<'_>, part: usize) -> rusqlite::Result<Option<String>> {
     let connection = context.connection;
     let part = match part {
@@ -42,7 +43,11 @@ fn rebuild(context: &mut WriteContext<'_>, part: usize) -> rusqlite::Result<Opti
             context.words.rebuild(connection)?;
             return Ok(Some("words".to_owned()));
         }
-        part => part - 5,
+        5 => {
+            expiry::rebuild(connection)?;
+            return Ok(Some("what expires".to_owned()));
+        }
+        part => part - 6,
     };
     let version = schema::version(connection)?;
     let Some(model) = schema::empty(version)? else { return Ok(None) };

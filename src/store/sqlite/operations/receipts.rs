@@ -1,8 +1,9 @@
 //! Who has read a message.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{OptionalExtension, params};
 
 use crate::model::{MailboxId, MessageId, UserId};
+use crate::store::sqlite::expiry;
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::operation::{Query, ReadContext};
 use crate::store::sqlite::operations::settings;
@@ -19,7 +20,7 @@ impl Query for ListReceipts {
         context: &ReadContext<'_>,
     ) -> rusqlite::Result<Result<Receipts, ReceiptsRefused>> {
         let Self { asker, of, after, max } = self;
-        let found = recipients(context.connection, asker, of)?;
+        let found = recipients(context, asker, of)?;
         Ok(found.map(|recipients| choose(recipients, after.as_ref(), max)))
     }
 }
@@ -28,14 +29,19 @@ impl Query for FindRead {
     fn query(self, context: &ReadContext<'_>) -> rusqlite::Result<FoundRead> {
         let mut found = FoundRead::default();
         for message in self.messages {
-            found.add(message, recipients(context.connection, self.asker, message)?);
+            found.add(message, recipients(context, self.asker, message)?);
         }
         Ok(found)
     }
 }
 
 /// The recipients of a message that the asker has sent.
-fn recipients(connection: &Connection, asker: UserId, of: MessageId) -> rusqlite::Result<Found> {
+fn recipients(
+    ReadContext { connection, now, .. }: &ReadContext<'_>,
+    asker: UserId,
+    of: MessageId,
+) -> rusqlite::Result<Found> {
+    let (connection, now) = (*connection, *now);
     if !settings::find(connection, asker)?.is_some_and(|settings| settings.receipts) {
         return Ok(Err(ReceiptsRefused::Off));
     }
@@ -45,6 +51,7 @@ fn recipients(connection: &Connection, asker: UserId, of: MessageId) -> rusqlite
             Ok((UserId(row.get(0)?), MailboxId(row.get(1)?), row.get::<_, Box<str>>(2)?))
         })
         .optional()?;
+    let has_expired = expiry::has_expired(connection, of, now)?;
     let Some((sender, mailbox, body)) = found else { return Ok(Err(ReceiptsRefused::Unknown)) };
     if sender != asker {
         let is_readable = message_log::is_for(connection, asker, of)?;
@@ -61,7 +68,7 @@ fn recipients(connection: &Connection, asker: UserId, of: MessageId) -> rusqlite
     while let Some(row) = rows.next()? {
         let (name, notify) = (user_name(row, 1)?, word(row, 3)?);
         let upto = (MessageId(row.get(4)?), MessageId(row.get(5)?));
-        let has_read = has_read((of, &body), (&name, notify), upto);
+        let has_read = !has_expired && has_read((of, &body), (&name, notify), upto);
         recipients.push(Recipient {
             user: UserId(row.get(0)?),
             name,

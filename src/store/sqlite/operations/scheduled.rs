@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::model::{Body, Details, MailboxId, MailboxName, ScheduledId, Timestamp, UserId};
+use crate::store::sqlite::expiry;
 use crate::store::sqlite::operation::{Apply, Query, ReadContext, Statements};
 use crate::store::sqlite::operations::{access, append, tokens, users};
 use crate::store::sqlite::rooms;
@@ -109,9 +110,10 @@ impl Apply for CancelScheduled {
 }
 
 impl Apply for TakeSystemTime {
-    const STATEMENTS: Statements = Statements::One;
+    const STATEMENTS: Statements = Statements::Several;
 
     fn apply(self, context: &mut WriteContext<'_>) -> rusqlite::Result<usize> {
+        expiry::take_system_time(context.connection)?;
         context
             .connection
             .prepare_cached("UPDATE scheduled SET due_at = said_at WHERE due_at <> said_at")?

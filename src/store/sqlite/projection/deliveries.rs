@@ -22,6 +22,7 @@ use crate::store::sqlite::projection::delivery_cursor;
 use crate::store::sqlite::projection::memtable::{Delivery, Memtable, MergedChunks};
 use crate::store::sqlite::projection::run_writer::{Run, RunWriter, Step};
 use crate::store::sqlite::projection::runs::{self, RUN_MESSAGES};
+use crate::system::since_boot;
 
 /// Rows are written only once this many are due. So most commits of a few messages touch no page of
 /// a run.
@@ -161,9 +162,10 @@ impl Deliveries {
         self.live.is_watched(user)
     }
 
-    /// Keeps the text of an appended message for the watchers of its mailbox.
+    /// Keeps the text of a message that is appended now for the watchers of its mailbox.
     pub(in crate::store) fn keep_text(&mut self, sender: UserId, message: Message) {
-        self.watched_texts.push(LiveMessage { sender, message: Arc::new(message) });
+        let now = message.at;
+        self.watched_texts.push(LiveMessage::new(sender, message, now, since_boot()));
     }
 
     /// Notes that a user's memberships change.

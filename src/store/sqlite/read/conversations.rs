@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use crate::model::{CursorName, MailboxId, MailboxName, MessageId, RoomId, UserId};
 use crate::store::sqlite::changed::FindMessage;
+use crate::store::sqlite::expiry::Expired;
 use crate::store::sqlite::mailboxes::{Mailboxes, Merged, Part};
 use crate::store::sqlite::operation::{Query, ReadContext};
 use crate::store::sqlite::operations::{blocks, cursors, users};
@@ -22,7 +23,7 @@ use crate::store::types::rooms::{Wanted, may_read};
 
 impl Query for ListConversations {
     fn query(self, context: &ReadContext<'_>) -> rusqlite::Result<Conversations> {
-        let ReadContext { connection, memtable, .. } = *context;
+        let ReadContext { connection, memtable, now, .. } = *context;
         let Self { reader, before, bounds } = self;
         let memberships = rooms::memberships_of(connection, reader)?;
         let mailboxes =
@@ -45,14 +46,15 @@ impl Query for ListConversations {
         let mailbox = |id| chosen.iter().find(|&&(_, of)| of == id).map(|&(mailbox, _)| mailbox);
         let found = messages.into_iter().filter_map(|last| Some((mailbox(last.id)?, last)));
         let found: Vec<_> = found.collect();
-        let counted = Counted::of(connection, reader, mailboxes, &found)?;
+        let mut expired = Expired::at(connection, now)?;
+        let counted = Counted::of(connection, reader, mailboxes, &found, &mut expired)?;
         let conversations = found.into_iter().map(|(mailbox, last)| {
             let with = last.conversation();
             let (unread, more, mentions) = counted.count(mailbox, &with);
             let upto = counted.floor.max(counted.marks.upto(mailbox));
             Conversation { with, last, unread, more, mentions, upto }
         });
-        Ok(Conversations { conversations: conversations.collect(), next })
+        Ok(Conversations { conversations: conversations.collect(), next, expires: expired.next })
     }
 }
 
@@ -124,12 +126,13 @@ impl Counted {
         reader: UserId,
         mut mailboxes: Mailboxes,
         page: &[(MailboxId, T)],
+        expired: &mut Expired<'_>,
     ) -> rusqlite::Result<Self> {
         let floor = cursors::position(connection, reader, &CursorName::inbox())?;
         let floor = floor.unwrap_or(MessageId::ZERO);
         let marks = marks::of(connection, reader, floor)?;
         let own = mailboxes.take_own();
-        let by_user = count_by_sender(connection, reader, (floor, &marks), own)?;
+        let by_user = count_by_sender(connection, reader, (floor, &marks, expired), own)?;
         let by_user = by_user.into_iter().map(|of| (of.from, of.count)).collect();
         let mut by_room = HashMap::new();
         let Some(name) = users::name_of(connection, reader)? else {
@@ -142,7 +145,7 @@ impl Counted {
         let parts = parts.into_iter().map(|part| (begin(part.room), mailboxes.of_room(part)));
         let parts: Vec<_> = parts.collect();
         let blocks = blocks::of(connection, reader)?;
-        let tallies = count_in_rooms(connection, (reader, &name, &blocks), &parts, true)?;
+        let tallies = count_in_rooms(connection, (reader, &name, &blocks), &parts, expired, true)?;
         by_room.extend(rooms.into_iter().zip(tallies.iter().map(Tally::figures)));
         Ok(Self { floor, marks, by_user, by_room })
     }

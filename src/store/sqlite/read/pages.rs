@@ -13,6 +13,7 @@ use crate::model::{
     Timestamp, UserId, UserName, mentions,
 };
 use crate::store::sqlite::changed::FindMessage;
+use crate::store::sqlite::expiry::{self, Expired};
 use crate::store::sqlite::mailboxes::{Mailboxes, Merged, Next, Part};
 use crate::store::sqlite::operation::{Query, ReadContext};
 use crate::store::sqlite::operations::{blocks, cursors, users};
@@ -40,6 +41,7 @@ impl Query for ReadPage {
         if self.changes == Changes::Raw {
             page.one = ONE_RAW;
         }
+        page.without_expired_at = Some(context.now).filter(|_| self.leaves_out_expired());
         let start = match (&self.start, &self.with) {
             (PageStart::Dead(cursor, after), _) => {
                 page.blocks = blocks::of(context.connection, self.reader)?;
@@ -272,7 +274,7 @@ impl Query for ReadThread {
 
 impl Query for CountUnread {
     fn query(self, context: &ReadContext<'_>) -> rusqlite::Result<Vec<UnreadFrom>> {
-        let ReadContext { connection, memtable, .. } = *context;
+        let ReadContext { connection, memtable, now, .. } = *context;
         let reader = self.reader;
         let in_memtable = delivery_cursor::in_memtable(memtable, reader, MessageId::ZERO);
         let memberships = rooms::memberships_of(connection, reader)?;
@@ -280,14 +282,17 @@ impl Query for CountUnread {
         if memberships.is_empty() {
             let seen = seen()?.unwrap_or(MessageId::ZERO);
             let marks = marks::of(connection, reader, seen)?;
-            return count_by_sender(connection, reader, (seen, &marks), in_memtable);
+            let mut expired = Expired::at(connection, now)?;
+            let after = (seen, &marks, &mut expired);
+            return count_by_sender(connection, reader, after, in_memtable);
         }
         let mut mailboxes =
             Mailboxes::look(connection, memtable, reader, memberships, MessageId::ZERO)?;
         let seen = seen()?.unwrap_or(MessageId::ZERO);
         let marks = marks::of(connection, reader, seen)?;
-        let in_memtable = mailboxes.take_own();
-        let mut counted = count_by_sender(connection, reader, (seen, &marks), in_memtable)?;
+        let mut expired = Expired::at(connection, now)?;
+        let (in_memtable, after) = (mailboxes.take_own(), (seen, &marks, &mut expired));
+        let mut counted = count_by_sender(connection, reader, after, in_memtable)?;
         let Some(name) = users::name_of(connection, reader)? else { return Ok(counted) };
         let parts = may_read(&mailboxes.memberships, Wanted::Incoming { muted: false });
         let rooms: Vec<RoomId> = parts.iter().map(|part| part.room).collect();
@@ -295,7 +300,8 @@ impl Query for CountUnread {
         let parts = parts.into_iter().map(|part| (begin(part.room), mailboxes.of_room(part)));
         let blocks = blocks::of(connection, reader)?;
         let parts = parts.collect::<Vec<_>>();
-        let tallies = count_in_rooms(connection, (reader, &name, &blocks), &parts, false)?;
+        let tallies =
+            count_in_rooms(connection, (reader, &name, &blocks), &parts, &mut expired, false)?;
         let mut of_rooms = Vec::new();
         for (room, tally) in rooms.into_iter().zip(tallies) {
             let Some((first, newest)) = tally.ends else { continue };
@@ -331,11 +337,12 @@ impl Query for FindStart {
     }
 }
 
-/// Counts the messages for `reader` after `seen` that no mark covers, by sender.
+/// Counts the messages for `reader` after `seen` that no mark covers and that have not expired, by
+/// sender.
 pub(super) fn count_by_sender(
     connection: &Connection,
     reader: UserId,
-    (seen, marks): (MessageId, &Marks),
+    (seen, marks, expired): (MessageId, &Marks, &mut Expired<'_>),
     in_memtable: Vec<MessageId>,
 ) -> rusqlite::Result<Vec<UnreadFrom>> {
     let direction = Direction::After(seen);
@@ -348,7 +355,7 @@ pub(super) fn count_by_sender(
     while let Some(id) = cursor.next()? {
         let sender = find.of(id)?.query_row([id.0], |row| row.get(0).map(UserId)).optional()?;
         let Some(sender) = sender else { continue };
-        if marks.cover(id, sender, reader.into()) {
+        if marks.cover(id, sender, reader.into()) || expired.has(id)? {
             continue;
         }
         let place = *places.entry(sender).or_insert(counted.len());
@@ -366,12 +373,13 @@ pub(super) fn count_by_sender(
     Ok(found)
 }
 
-/// Counts the messages of others in parts of rooms, each after an id, without those of blocked
-/// users. Mentions are counted only if that is wanted, because they are in the texts.
+/// Counts the messages of others in parts of rooms, each after an id, without those of blocked users
+/// and those that have expired. Mentions are counted only if that is wanted, because they are in the texts.
 pub(super) fn count_in_rooms(
     connection: &Connection,
     (reader, name, blocks): (UserId, &UserName, &Blocks),
     parts: &[(MessageId, Part)],
+    expired: &mut Expired<'_>,
     wants_mentions: bool,
 ) -> rusqlite::Result<Vec<Tally>> {
     let mut find = FindMessage::prepare(connection, SENDER_AND_BODY)?;
@@ -393,7 +401,7 @@ pub(super) fn count_in_rooms(
                 let is_mention = wants_body && mentions(row.get_ref(1)?.as_str()?, name);
                 let sender = UserId(row.get(0)?);
                 let is_seen = sender != reader && !blocks.have(sender);
-                if is_seen && (is_mention || !only_mentions) {
+                if is_seen && (is_mention || !only_mentions) && !expired.has(id)? {
                     tally.add(id, is_mention);
                 }
             };
@@ -436,6 +444,8 @@ struct PageBuilder<'a> {
     filter: Option<&'a Filter>,
     /// The reader whose own messages in rooms are left out, and the name for mentions.
     leaves_out: Option<(UserId, UserName)>,
+    /// The messages that have expired at this time are left out.
+    without_expired_at: Option<Timestamp>,
     /// The messages that these cover are left out.
     marks: Marks,
     /// The messages that these hide are left out.
@@ -465,6 +475,7 @@ impl<'a> PageBuilder<'a> {
             since: None,
             filter: None,
             leaves_out: None,
+            without_expired_at: None,
             marks: Marks::default(),
             blocks: Blocks::default(),
             rooms: LiveRooms::default(),
@@ -719,6 +730,7 @@ impl<'a> PageBuilder<'a> {
         let is_left_out = is_left_out
             || self.marks.cover(id, sender, mailbox)
             || self.blocks.hide(sender, mailbox)
+            || self.leaves_out_as_expired(&message)?
             || !self.filter.is_none_or(passes);
         if is_left_out || self.filter.is_some() {
             if self.looked_at >= FILTERED_MESSAGES_MAX {
@@ -742,6 +754,15 @@ impl<'a> PageBuilder<'a> {
         Ok(ControlFlow::Continue(()))
     }
 
+    /// Most messages never expire, and need no look-up.
+    fn leaves_out_as_expired(&self, message: &Message) -> rusqlite::Result<bool> {
+        let expires = message.details.as_ref().is_some_and(|details| details.expires.is_some());
+        match self.without_expired_at {
+            Some(now) if expires => expiry::has_expired(self.connection, message.id, now),
+            _ => Ok(false),
+        }
+    }
+
     /// The message of a row of [`ONE`]. `None` if its sender or recipient does not exist.
     fn message(&mut self, row: &Row<'_>) -> rusqlite::Result<Option<Message>> {
         let connection = self.connection;
@@ -762,7 +783,8 @@ impl<'a> PageBuilder<'a> {
         let body: Box<str> = row.get(4)?;
         let body = Body::try_from(body).map_err(|error| not_a_value(4, error))?;
         let (id, at) = (MessageId(row.get(0)?), Timestamp(row.get(1)?));
-        Ok(Some(Message { id, at, from, to, body, details: details(row, 5)? }))
+        let details = details(row, 5)?.map(|details| details.of_sent(at));
+        Ok(Some(Message { id, at, from, to, body, details }))
     }
 }
 

@@ -215,6 +215,7 @@ impl<'a> Page<'a> {
         };
         let body = Body::try_from(Box::<str>::from(body));
         let body = body.map_err(|error| row::not_a_value(4, error))?;
+        let details = details.map(|details| details.of_sent(at));
         Ok(Some(Message { id, at, from, to, body, details }))
     }
 

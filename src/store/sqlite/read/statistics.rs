@@ -92,13 +92,19 @@ fn count(connection: &Connection, wall: Timestamp, live: Live) -> rusqlite::Resu
             .map(MessageId)?,
         messages_last_hour: last_hour,
         messages_last_day: last_day,
-        unread: number(
-            "SELECT count(*)
-               FROM delivered d
-               LEFT JOIN cursors c ON c.user_id = d.user_id AND c.name = 'inbox'
-               JOIN users u ON u.id = d.user_id
-              WHERE d.message_id > coalesce(c.upto_id, 0) AND u.deleted_at IS NULL",
-        )?,
+        unread: connection
+            .query_row(
+                "SELECT count(*)
+                   FROM delivered d
+                   LEFT JOIN cursors c ON c.user_id = d.user_id AND c.name = 'inbox'
+                   JOIN users u ON u.id = d.user_id
+                  WHERE d.message_id > coalesce(c.upto_id, 0) AND u.deleted_at IS NULL
+                    AND NOT EXISTS (SELECT 1 FROM expiring e
+                                     WHERE e.message_id = d.message_id AND e.expires_at <= ?1)",
+                [live.now.0],
+                |row| row.get::<_, i64>(0),
+            )?
+            .unsigned_abs(),
         file_bytes: 0,
         wal_bytes: 0,
         free_bytes: page_bytes * number("SELECT freelist_count FROM pragma_freelist_count")?,

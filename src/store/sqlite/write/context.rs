@@ -6,6 +6,7 @@ use foldhash::fast::RandomState;
 use rusqlite::Connection;
 
 use crate::model::{MailboxId, MessageId, RoomId, RoomName, UserId, UserName};
+use crate::store::clock::SessionClock;
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::projection::deliveries::Deliveries;
 use crate::store::sqlite::projection::keys::Keys;
@@ -32,6 +33,7 @@ pub struct WriteContext<'a> {
     pub(in crate::store) words: &'a mut Words,
     pub(in crate::store) pending_inserts: &'a mut PendingInserts,
     pub(in crate::store) inbox_unread_max: usize,
+    pub(in crate::store) clock: SessionClock,
 }
 
 /// Facts that the writer would otherwise look up for every message. They include effects of the

@@ -7,6 +7,7 @@ use rusqlite::Connection;
 
 use crate::model::{Body, Details, Key, MailboxId, MessageId, Timestamp, UserId};
 use crate::store::sqlite::bulk_insert::BulkInsert;
+use crate::store::sqlite::expiry::{EXPIRING, Expiry};
 use crate::store::types::messages::Copies;
 
 /// `OR FAIL` keeps the rows before a failed one, so a failure must roll back the whole transaction.
@@ -36,6 +37,8 @@ pub(in crate::store) struct Text {
     details: Option<String>,
     /// The oldest message that it goes back to, if it answers one.
     thread: Option<MessageId>,
+    /// When it expires.
+    expiry: Option<Expiry>,
 }
 
 impl Text {
@@ -46,16 +49,18 @@ impl Text {
         key: Option<Key>,
         body: Body,
     ) -> Self {
-        Self { sender, at, key, body, details: None, thread: None }
+        Self { sender, at, key, body, details: None, thread: None, expiry: None }
     }
 
-    /// Adds details. `thread` is the oldest message that it goes back to, if it answers one.
+    /// Adds details, and what follows from them. `thread` is the oldest message that it goes back to,
+    /// if it answers one.
     pub(in crate::store) fn with(
         self,
         details: Option<&Details>,
         thread: Option<MessageId>,
+        expiry: Option<Expiry>,
     ) -> Self {
-        Self { details: details.map(Details::to_json), thread, ..self }
+        Self { details: details.map(Details::to_json), thread, expiry, ..self }
     }
 }
 
@@ -116,6 +121,15 @@ impl PendingInserts {
         THREADS.insert(connection, answers, |values, (id, thread)| {
             values.bind(id.0)?;
             values.bind(thread.0)
+        })?;
+        let expiry =
+            |&(message, mailbox, id): &Row| Some((id, mailbox, self.messages[message].expiry?));
+        let expiring = rows.iter().filter(|_| have_details).filter_map(expiry);
+        EXPIRING.insert(connection, expiring, |values, (id, mailbox, expiry)| {
+            values.bind(id.0)?;
+            values.bind(mailbox.0)?;
+            values.bind(expiry.expires_at.0)?;
+            values.bind(expiry.said_at.0)
         })
     }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use crate::store::StoreError;
+use crate::store::clock::SessionClock;
 use crate::store::metrics::CheckpointMode;
 use crate::store::sqlite::connection::LOCK_WAIT;
 use crate::store::sqlite::file_guard::FileGuard;
@@ -37,6 +38,7 @@ pub(in crate::store) struct WriteConnection {
     pending_inserts: PendingInserts,
     /// The limit up to which the cached unread messages were counted.
     inbox_unread_max: usize,
+    clock: SessionClock,
     /// How long a transaction waits for a foreign lock now.
     lock_wait: Duration,
     pub(in crate::store) policy: CheckpointPolicy,
@@ -59,6 +61,7 @@ impl WriteConnection {
         (guard, space): (FileGuard, ReservedSpace),
         (deliveries, keys, words): (Deliveries, Keys, Words),
         inbox_unread_max: usize,
+        clock: SessionClock,
     ) -> Self {
         connection.set_prepared_statement_cache_capacity(64);
         checkpoint::count_pages(&connection);
@@ -73,6 +76,7 @@ impl WriteConnection {
             words,
             pending_inserts: PendingInserts::default(),
             inbox_unread_max,
+            clock,
             lock_wait: LOCK_WAIT,
             policy,
             is_stamped: false,
@@ -139,6 +143,7 @@ impl WriteConnection {
             words: &mut self.words,
             pending_inserts: &mut self.pending_inserts,
             inbox_unread_max: self.inbox_unread_max,
+            clock: self.clock,
         };
         let applied = operation.apply(&mut context);
         if !applied {

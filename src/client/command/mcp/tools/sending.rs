@@ -27,6 +27,7 @@ pub struct Send {
     tags: Vec<Tag>,
     click: Option<Click>,
     reply_to: Option<MessageId>,
+    expires_in: Option<u64>,
     key: Option<Key>,
 }
 
@@ -37,8 +38,8 @@ pub fn send(given: Send, session: &Session) -> Result<Value, Failure> {
         tags: tags(given.tags)?,
         click: given.click,
         reply_to: given.reply_to,
-        due_at: None,
-        edited: None,
+        expires_in: given.expires_in,
+        ..Details::default()
     };
     let to = send_command::parse_recipients(&given.to)?;
     let text = Text { body: body(given.body)?, details: details.if_any() };

@@ -111,7 +111,8 @@ pub(super) fn unfold(session: &mut Session, page: &mut Page) -> Result<()> {
         if let Some(message) = edited.get_mut(&row.get::<_, i64>(0)) {
             let text = std::str::from_utf8(row.get(1)).map_err(|_| Error::NotUtf8)?;
             message.body = Body::try_from(Box::<str>::from(text))?;
-            message.details = super::details(row.get(2))?;
+            let details = super::details(row.get(2))?;
+            message.details = details.map(|details| details.of_sent(message.at));
         }
     }
     Ok(())

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use postgres::Row;
 
-use crate::model::{Filter, MailboxId, Message, MessageId, UserId, UserName, mentions};
+use crate::model::{Filter, MailboxId, Message, MessageId, Timestamp, UserId, UserName, mentions};
 use crate::store::postgres::error::Result;
 use crate::store::postgres::operations::pages::message;
 use crate::store::types::blocks::Blocks;
@@ -25,6 +25,8 @@ pub(super) struct Selection<'a> {
     pub(super) marks: Marks,
     /// The messages that these hide are left out.
     pub(super) blocks: Blocks,
+    /// The messages that have expired at this time are left out.
+    pub(super) without_expired_at: Option<Timestamp>,
 }
 
 /// The messages of rooms that do not count as incoming.
@@ -113,6 +115,7 @@ impl Selection<'_> {
             self.left_out.as_ref().is_some_and(|left_out| left_out.has(row, &message))
                 || self.marks.cover(message.id, sender, mailbox)
                 || self.blocks.hide(sender, mailbox)
+                || self.without_expired_at.is_some_and(|now| has_expired(&message, now))
                 || self.filter.is_some_and(|filter| !filter.passes(&message));
         if is_left_out || self.filter.is_some() {
             if progress.looked_at >= FILTERED_MESSAGES_MAX {
@@ -136,6 +139,11 @@ impl Selection<'_> {
         page.messages.push(message);
         Ok(())
     }
+}
+
+fn has_expired(message: &Message, now: Timestamp) -> bool {
+    let expires = message.details.as_ref().and_then(|details| details.expires);
+    expires.is_some_and(|expires| expires <= now)
 }
 
 /// How far a page is.

@@ -2,8 +2,9 @@
 
 use rusqlite::Connection;
 
-use super::{CheckDepth, Findings};
+use super::{CheckDepth, FINDINGS_MAX, Findings};
 use crate::model::{BODY_BYTES_MAX, Details, UserName};
+use crate::store::sqlite::expiry;
 use crate::store::sqlite::operations::scheduled;
 use crate::store::sqlite::schema;
 
@@ -28,6 +29,11 @@ pub(super) fn check(
     let version: usize = schema::version(connection)?;
     if version >= 6 {
         check_details(connection, findings)?;
+    }
+    if version >= 18 {
+        for id in expiry::wrong_rows(connection, FINDINGS_MAX)? {
+            findings.add(format!("message {} does not expire when it says", id.0));
+        }
     }
     if version >= 14 {
         check_what_is_sent_later(connection, findings)?;
@@ -56,6 +62,9 @@ fn check_details(connection: &Connection, findings: &mut Findings) -> rusqlite::
             (row.get(0)?, row.get(1)?, row.get(2)?);
         match Details::from_json(&text.unwrap_or_else(|| "{}".to_owned())) {
             Err(_) => findings.add(format!("message {id} has invalid details")),
+            Ok(details) if details.check_expiry().is_err() => {
+                findings.add(format!("message {id} has invalid details"));
+            }
             Ok(details) if details.reply_to.is_some() && !is_in_thread => {
                 findings.add(format!("message {id} is missing in its thread"));
             }
