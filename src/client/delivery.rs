@@ -108,7 +108,7 @@ pub fn schedule(
 
 fn post(to: &[MailboxName], text: &Text, key: &Key, when: Option<When>) -> Post {
     let Text { body, details } = text.clone();
-    Post { to: to.into(), body, key: Some(key.clone()), details, when }
+    Post { to: to.into(), or_room: false, body, key: Some(key.clone()), details, when }
 }
 
 /// Makes attempts until one succeeds, or none can.

@@ -93,7 +93,7 @@ mod tests {
 
     fn reported(name: &str, word: Option<&str>) -> Result<Reported, Code> {
         let words = Words { name: name.to_owned(), word: word.map(str::to_owned) };
-        parse(&words).map(|report| report.report).map_err(|refused| refused.code())
+        parse(&words).map(|report| report.report).map_err(|refused| refused.refusal().code)
     }
 
     #[test]

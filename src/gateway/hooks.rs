@@ -53,7 +53,8 @@ pub(super) async fn post(
     let Incoming { text, details } = parse(&sent)?;
     let body = text.parse().map_err(|_| Refused::from(Code::EmptyMessage))?;
     // The service knows the target.
-    let post = Post { to: SmallVec::new(), body, key, details: details.if_any(), when: None };
+    let (to, or_room, details, when) = (SmallVec::new(), false, details.if_any(), None);
+    let post = Post { to, or_room, body, key, details, when };
     match act(&gateway.service, token, Action::Post(post), network).await {
         Reply::Posted(posted) => {
             let mut response = DONE.into_response();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -14,7 +14,7 @@ use smallvec::smallvec;
 use super::call::act;
 use super::fields::{Fields, unsupported_field};
 use super::message::Event;
-use super::names::{Mailboxes, Name};
+use super::names::{self, Name};
 use super::refused::Refused;
 use super::sign_in::Caller;
 use super::{Gateway, body, delay};
@@ -23,7 +23,7 @@ use crate::model::{BODY_BYTES_MAX, Body as Text, Details, Key, Priority, Tag, Ta
 use crate::protocol::arguments::{Post, When};
 use crate::protocol::command::Action;
 use crate::protocol::framing::LINE_BYTES_MAX;
-use crate::protocol::refusal::Code;
+use crate::protocol::refusal::{Code, USER_AND_ROOM};
 use crate::protocol::reply::{Posted, Reply};
 
 /// The text of a message without one, as ntfy has it.
@@ -149,42 +149,30 @@ async fn publish(
         _ => body::too_long(BODY_BYTES_MAX),
     })?;
     let details = details.if_any();
-    let (to, or) = match gateway.mailboxes(caller, to).await? {
-        Mailboxes::One(to) => (to, None),
-        Mailboxes::EitherOf(to, or) => (to, Some(or)),
-    };
-    let post = Post { to: smallvec![to], body, key, details, when };
-    match (post_to(gateway, caller, post.clone()).await, or) {
-        (Err(refused), Some(or)) if refused.code() == Code::UnknownRecipient => {
-            let post = Post { to: smallvec![or], ..post };
-            // The caller has not named the room. So its refusal is that of the name.
-            post_to(gateway, caller, post).await.map_err(|other| match other.code() {
-                Code::UnknownRecipient => refused,
-                _ => other,
-            })
-        }
-        (answer, _) => answer,
-    }
-}
-
-/// Stores a message to one mailbox.
-async fn post_to(gateway: &Gateway, caller: Caller, post: Post) -> Result<Response, Refused> {
-    let (to, text, details) = (post.to[0].clone(), post.body.clone(), post.details.clone());
+    let (mailbox, or_room) = names::parse(to)?;
+    let shown = (text, details.clone());
+    let post = Post { to: smallvec![mailbox], or_room, body, key, details, when };
     match act(&gateway.service, caller.token, Action::Post(post), caller.network).await {
         Reply::Posted(posted) => {
-            let place = (posted.id, posted.at);
-            let event = Event::message(place, None, &to, text.as_str(), details.as_deref());
+            let to = &posted.sent.first().ok_or(Code::Internal)?.to;
+            let event =
+                Event::message((posted.id, posted.at), None, to, shown.0, shown.1.as_deref());
             let mut response = axum::Json(&event).into_response();
             answer_headers(response.headers_mut(), &posted);
             Ok(response)
         }
-        Reply::Later(later) => {
-            let event = Event::scheduled(&later, &to, text.as_str(), details.as_deref());
+        Reply::Later(later, to) => {
+            let to = to.first().ok_or(Code::Internal)?;
+            let event = Event::scheduled(&later, to, shown.0, shown.1.as_deref());
             let mut response = axum::Json(&event).into_response();
             if later.duplicate {
                 response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
             }
             Ok(response)
+        }
+        Reply::Refused(refusal) if refusal.message == USER_AND_ROOM => {
+            let why = format!("{to} is a user and a room: give @{to} or #{to} (in a URL, %23{to})");
+            Err(Refused::new(StatusCode::CONFLICT, Code::BadArgument, why))
         }
         Reply::Refused(refusal) => Err(refusal.into()),
         _ => Err(Code::Internal.into()),

@@ -44,11 +44,6 @@ impl Refused {
         self.status == StatusCode::FORBIDDEN
     }
 
-    /// The refusal's code.
-    pub(super) fn code(&self) -> Code {
-        self.refusal.code
-    }
-
     /// What the line protocol would say.
     pub(super) fn refusal(&self) -> &Refusal {
         &self.refusal

@@ -20,6 +20,19 @@ impl RoomName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The room that has the name of this user, with a `#`.
+    pub fn of_user(name: &UserName) -> Self {
+        let mut text = ArrayString::new();
+        text.push('#');
+        text.push_str(name.as_str());
+        Self(text)
+    }
+
+    /// The name as text, without the `#`.
+    pub fn without_sign(&self) -> &str {
+        &self.0[1..]
+    }
 }
 
 impl FromStr for RoomName {

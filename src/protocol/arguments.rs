@@ -74,6 +74,10 @@ pub struct Post {
     /// The recipients: 1 to [`RECIPIENTS_MAX`], without duplicates. None in the message of an
     /// incoming hook, which goes to the target of its token; no line can have that.
     pub to: SmallVec<[MailboxName; 1]>,
+    /// The name of the one recipient, a user, may also mean the room of that name with a `#`, as
+    /// over HTTP; no line can have that. The reply has the one that was meant.
+    #[serde(skip)]
+    pub or_room: bool,
     /// The text.
     pub body: Body,
     /// Makes the request idempotent: see [`Key`].
@@ -550,7 +554,7 @@ impl PostFields {
         if !unknown.is_empty() {
             return Err(unknown_recipients(unknown));
         }
-        Ok(Post { to, body, key, details, when })
+        Ok(Post { to, or_room: false, body, key, details, when })
     }
 }
 

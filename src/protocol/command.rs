@@ -892,7 +892,7 @@ mod tests {
             Just(Action::Logout),
             (name(), line_body).prop_map(|(to, body)| Action::Send { to: to.into(), body }),
             (to, body(), key, details(), when()).prop_map(|(to, body, key, details, when)| {
-                Action::Post(Post { to, body, key, details, when })
+                Action::Post(Post { to, or_room: false, body, key, details, when })
             }),
             (0..9_i64, 1..=SCHEDULED_PAGE_MAX).prop_map(|(after, limit)| {
                 Action::Scheduled(ListScheduled { after: ScheduledId(after), limit })

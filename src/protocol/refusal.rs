@@ -12,6 +12,10 @@ use super::json;
 /// The text of [`Code::NotAllowed`] for a message to a user. It gives no reason.
 pub const NOT_TO_THIS_USER: &str = "you may not send to this user";
 
+/// The text of [`Code::BadArgument`] for a name that is a user's and, with `#`, a room's: see
+/// [`Post::or_room`](super::arguments::Post::or_room).
+pub const USER_AND_ROOM: &str = "the name is a user's and a room's";
+
 /// Defines [`Code`] together with each code's word on the wire, in both directions.
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $word:literal,)*) => {

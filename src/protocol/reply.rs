@@ -101,8 +101,8 @@ pub enum Reply {
     Expected(Expected),
     /// To `expectations`.
     Expectations(Expectations),
-    /// To a `post` that is sent later.
-    Later(Later),
+    /// To a `post` that is sent later, with its recipients.
+    Later(Later, SmallVec<[MailboxName; 1]>),
     /// To `scheduled`.
     Scheduled(ScheduledList),
     /// To `cancel`.
@@ -575,7 +575,7 @@ impl Reply {
             Self::Sessions(fields) => json::encode(&Done::new(fields), out),
             Self::Expected(fields) => json::encode(&Done::new(fields), out),
             Self::Expectations(fields) => json::encode(&Done::new(fields), out),
-            Self::Later(fields) => json::encode(&Done::new(fields), out),
+            Self::Later(fields, _) => json::encode(&Done::new(fields), out),
             Self::Scheduled(fields) => json::encode(&Done::new(fields), out),
             Self::Cancelled(fields) => json::encode(&Done::new(fields), out),
             Self::TokenCreated(fields) => json::encode(&Done::new(fields), out),

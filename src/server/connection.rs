@@ -91,6 +91,7 @@ enum Slot {
 }
 
 /// A line taken from the input.
+#[allow(clippy::large_enum_variant, reason = "most lines are requests; a box is an allocation")]
 pub enum TakenLine {
     /// A request to execute, with its sequence number.
     Request(u32, Request),

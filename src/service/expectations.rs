@@ -272,6 +272,7 @@ impl Service {
                 Ok(
                     Appended::UnknownRecipients(_)
                     | Appended::UnknownMessage
+                    | Appended::Ambiguous(_)
                     | Appended::RoomArchived(_),
                 ) => {
                     let name = untold[number].name.as_str();
@@ -374,6 +375,7 @@ fn message(told: &Untold) -> Option<Append> {
         body,
         key: Some(key),
         details: details.if_any(),
+        or_room: false,
         only: None,
     })
 }

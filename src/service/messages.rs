@@ -14,7 +14,7 @@ use crate::model::{
 };
 use crate::protocol::arguments::{Ack, DeadLetter, Fetch, FetchFrom, Post, Search};
 use crate::protocol::json;
-use crate::protocol::refusal::{Code, NOT_TO_THIS_USER, Refusal};
+use crate::protocol::refusal::{Code, NOT_TO_THIS_USER, Refusal, USER_AND_ROOM};
 use crate::protocol::reply::{
     self, Acked, Found, Hit, Inbox, InboxEntry, PAGE_BYTES_MAX, Posted, Reply, SentTo, Unread,
     UnreadFrom, UnreadIn,
@@ -55,6 +55,7 @@ impl Service {
             body,
             key: None,
             details: None,
+            or_room: false,
             only: session.targets(),
         };
         let service = Arc::clone(self);
@@ -91,12 +92,14 @@ impl Service {
 
     /// `post`: answers when every copy is durable.
     pub(super) fn post(self: &Arc<Self>, session: &LiveSession, post: Post, responder: Responder) {
-        let Post { to, body, key, details, when: _ } = post;
-        let sender = session.user;
-        let append = Append { sender, to: to.clone(), body, key, details, only: session.targets() };
+        let Post { to, or_room, body, key, details, when: _ } = post;
+        let (sender, only) = (session.user, session.targets());
+        let append = Append { sender, to: to.clone(), or_room, body, key, details, only };
         let service = Arc::clone(self);
         self.store.write(append, move |appended| match appended {
             Ok(Appended::Stored { copies, at, duplicate }) => {
+                let is_room = copies.iter().any(|(mailbox, _)| mailbox.room().is_some());
+                let to = if or_room && is_room { store::as_room(&to) } else { to };
                 let id = copies.first().map_or(MessageId::ZERO, |&(_, id)| id);
                 let ids = copies.iter().map(|&(_, id)| id);
                 let told = (!duplicate && service.hub.is_wanted(News::Sent)).then(|| to.clone());
@@ -378,6 +381,9 @@ pub(super) fn refuse_append(appended: Result<Appended, StoreError>) -> Reply {
         }
         Ok(Appended::RoomArchived(rooms)) => {
             Refusal::from(Code::RoomArchived).about(names(rooms)).into()
+        }
+        Ok(Appended::Ambiguous(rooms)) => {
+            Refusal::new(Code::BadArgument, USER_AND_ROOM).about(names(rooms)).into()
         }
         Ok(Appended::InboxFull(users)) => Refusal::from(Code::InboxFull).about(names(users)).into(),
         Ok(Appended::UnknownMessage) => no_such_message("reply_to").into(),

@@ -52,25 +52,28 @@ impl Service {
         post: Post,
         responder: Responder,
     ) {
-        let Post { to, body, key, details, when } = post;
+        let Post { to, or_room, body, key, details, when } = post;
         let now = self.now();
         let Some((due_at, said_at)) = when.and_then(|when| self.due_at(when, now)) else {
             let problem = format!("at: give a time of the next {SCHEDULE_SECONDS_MAX} seconds");
             return responder.answer(Refusal::new(Code::BadArgument, problem));
         };
-        let (sender, names) = (session.user, to.clone());
-        let message = Append { sender, to, body, key, details, only: session.targets() };
+        let (sender, only) = (session.user, session.targets());
+        let message = Append { sender, to: to.clone(), or_room, body, key, details, only };
         let service = Arc::clone(self);
         let schedule = Schedule { message, due_at, said_at, now };
         self.store.write(schedule, move |scheduled| match scheduled {
-            Ok(Scheduled::At { id, said_at, duplicate }) => {
+            Ok(Scheduled::At { id, said_at, is_room, duplicate }) => {
                 let later = Later { scheduled: id, due_at: said_at, duplicate };
-                responder.answer(Reply::Later(later));
+                let to = if or_room && is_room { store::as_room(&to) } else { to };
+                responder.answer(Reply::Later(later, to));
                 service.wake_expectations();
             }
             Ok(Scheduled::Not(Appended::Stored { copies, at, .. })) => {
                 let id = copies.first().map_or(MessageId::ZERO, |&(_, id)| id);
-                let sent = names.into_iter().zip(&copies);
+                let is_room = copies.iter().any(|(mailbox, _)| mailbox.room().is_some());
+                let to = if or_room && is_room { store::as_room(&to) } else { to };
+                let sent = to.into_iter().zip(&copies);
                 let sent = sent.map(|(to, &(_, id))| SentTo { to, id }).collect();
                 responder.answer(Reply::Posted(Posted { id, at, duplicate: true, sent }));
             }
@@ -267,7 +270,7 @@ fn message(due: &Due, now: Timestamp) -> Option<Append> {
         None => own_key("scheduled", due)?,
     };
     let (sender, body) = (due.sender, due.body.clone());
-    Some(Append { sender, to, body, key: Some(key), details, only: None })
+    Some(Append { sender, to, body, key: Some(key), details, or_room: false, only: None })
 }
 
 /// A key that is the same whoever sends the message.
@@ -295,6 +298,7 @@ fn notice(due: &Due, reason: &str) -> Option<Append> {
         body,
         key: Some(own_key("scheduled-lost", due)?),
         details: details.if_any(),
+        or_room: false,
         only: None,
     })
 }
@@ -310,6 +314,7 @@ fn reason(refused: &Appended) -> String {
         }
         Appended::NotAllowed(those) => format!("you may not post to {}", names(those)),
         Appended::RoomArchived(rooms) => format!("{} is archived", names(rooms)),
+        Appended::Ambiguous(rooms) => format!("there is a user of the name of {}", names(rooms)),
         Appended::InboxFull(users) => format!("the inbox of {} is full", names(users)),
         Appended::UnknownMessage => "the message that it answers is gone".to_owned(),
         Appended::KeyConflict => "its key is that of another message".to_owned(),
@@ -370,6 +375,7 @@ mod tests {
             body: body.parse().unwrap(),
             key: None,
             details: None,
+            or_room: false,
             only: None,
         };
         let stored = service.write_now(message("first"));

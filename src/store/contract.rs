@@ -8,6 +8,7 @@ mod expectations;
 mod expiry;
 mod invitations;
 mod model;
+mod names;
 #[cfg(feature = "postgres")]
 mod nodes;
 #[cfg(feature = "postgres")]
@@ -56,6 +57,12 @@ use invitations::{
     invitation_ends_by_its_time_or_when_it_is_revoked,
     invitation_is_refused_for_a_name_or_room_that_cannot_be,
     invitation_makes_one_account_in_its_rooms, invitation_of_a_removed_user_does_not_open_again,
+};
+use names::{
+    key_of_a_name_means_what_it_meant_then,
+    name_of_a_message_for_later_is_decided_when_it_is_scheduled,
+    name_of_a_user_or_a_room_is_what_there_is_for_the_sender,
+    token_sends_to_the_one_of_two_names_that_is_its_target,
 };
 use rooms::blocks::{
     block_refuses_what_is_sent_later, blocked_author_changes_no_text_that_the_reader_has,
@@ -206,6 +213,7 @@ fn message(sender: UserId, to: &[&str], body: &str, key: Option<&str>) -> Append
         body: body.parse().unwrap(),
         key: key.map(|key| key.parse().unwrap()),
         details: None,
+        or_room: false,
         only: None,
     }
 }
@@ -570,6 +578,10 @@ macro_rules! promises {
             blocks_are_limited
             blocked_author_changes_no_text_that_the_reader_has
             block_refuses_what_is_sent_later
+            name_of_a_user_or_a_room_is_what_there_is_for_the_sender
+            key_of_a_name_means_what_it_meant_then
+            token_sends_to_the_one_of_two_names_that_is_its_target
+            name_of_a_message_for_later_is_decided_when_it_is_scheduled
         ]);
     };
 }

@@ -47,6 +47,9 @@ fn room_is_written_to_with_and_without_its_sign_and_read_in_the_inbox() {
         assert_eq!((&event["topic"], &event["from"]), (&json!("#build"), &json!("paff")));
         assert_eq!((&event["message"], &event["id"]), (&json!(text), &json_of(answer)["id"]));
     }
+    let later = json!({"topic": "build", "message": "four", "delay": "1h"}).to_string();
+    let later = json_of(&publish(&server, &paff, "/", &later));
+    assert_eq!((&later["topic"], &later["id"]), (&json!("#build"), &json!("")), "{later}");
     let mut poll = Stream::open(server.http(), "/inbox/json?poll=1", &fields);
     let polled: Vec<Value> = (0..3).map(|_| event(&mut poll)).collect();
     assert!(polled.iter().all(|event| event["topic"] == "#build"), "{polled:?}");
@@ -72,7 +75,13 @@ fn name_of_a_user_and_a_room_is_refused_until_it_says_which() {
     let server = Server::start_with(HTTP);
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
     let mut wire = server.connect();
+    let with_key = || {
+        let fields = [("Authorization", &*bearer(&paff)), ("Idempotency-Key", "ivy-1")];
+        json_of(&send(server.http(), "POST /ivy", &fields, "once"))
+    };
+    let first = with_key();
     wire.done(format!(r##"room_create {paff} {{"room": "#ivy"}}"##));
+    assert_eq!((&with_key(), &first["topic"]), (&first, &json!("ivy")), "it is the same message");
     let both = publish(&server, &paff, "/ivy", "hai");
     assert_eq!(both.status, 409, "{both:?}");
     assert!(both.body.contains("@ivy") && both.body.contains("%23ivy"), "{both:?}");

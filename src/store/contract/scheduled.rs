@@ -16,7 +16,7 @@ impl Engine {
     /// Schedules a message of paff to neko. Returns its number.
     fn scheduled(&self, body: &str, key: Option<&str>, due_at: i64) -> ScheduledId {
         match self.schedule(message(PAFF, &["neko"], body, key), due_at) {
-            Scheduled::At { id, said_at, duplicate: false } => {
+            Scheduled::At { id, said_at, is_room: false, duplicate: false } => {
                 assert_eq!(said_at, Timestamp(due_at));
                 id
             }
@@ -104,7 +104,8 @@ pub fn key_of_a_scheduled_message_is_the_same_message_before_and_after(open: Ope
     let Some(mut engine) = Engine::new(open) else { return };
     let id = engine.scheduled("later", Some("key"), 100);
     let other = |to: &[&str], body| engine_message(to, body, "key");
-    let same = Scheduled::At { id, said_at: Timestamp(100), duplicate: true };
+    let (said_at, is_room, duplicate) = (Timestamp(100), false, true);
+    let same = Scheduled::At { id, said_at, is_room, duplicate };
     assert_eq!(engine.schedule(other(&["neko"], "later"), 500), same, "the first time counts");
     let conflict = Scheduled::Not(Appended::KeyConflict);
     assert_eq!(engine.schedule(other(&["neko"], "other"), 100), conflict);
@@ -114,7 +115,7 @@ pub fn key_of_a_scheduled_message_is_the_same_message_before_and_after(open: Ope
         Scheduled::At { id, duplicate: false, .. } => id,
         other => panic!("{other:?}"),
     };
-    let same = Scheduled::At { id: pair, said_at: Timestamp(400), duplicate: true };
+    let same = Scheduled::At { id: pair, said_at: Timestamp(400), is_room, duplicate };
     assert_eq!(engine.schedule(engine_message(&["robo", "neko"], "later", "pair"), 400), same);
     for to in [&["neko"][..], &["neko", "paff"], &["neko", "robo", "paff"]] {
         assert_eq!(engine.schedule(engine_message(to, "later", "pair"), 400), conflict, "{to:?}");

@@ -143,8 +143,8 @@ impl Plan {
         let receivers = messages.iter().flat_map(|message| &message.to);
         names.look_up_blocks(session, receivers.filter_map(MailboxName::user))?;
         let posts = messages.iter().flat_map(|message| {
-            let rooms = message.to.iter().filter_map(MailboxName::room);
-            rooms.map(|room| (message.sender, room.clone()))
+            let named = message.readings().flatten();
+            named.filter_map(|name| Some((message.sender, name.room()?.clone())))
         });
         names.look_up_places(session, posts)?;
         let mut threads = find_threads(session, messages)?.into_iter();
@@ -371,11 +371,13 @@ pub(in crate::store) fn find_earlier(
 /// the sender uses the current names, they mean the same users.
 fn compare(session: &mut Session, message: &Append, earlier: &Earlier) -> Result<Appended> {
     let Some(&(_, then)) = earlier.copies.first() else { return Ok(Appended::KeyConflict) };
-    if earlier.is_same {
-        for before in [Some(then), None] {
-            let recipients = ids_of(session, message, before)?;
-            if let Some(copies) = recipients.and_then(|of| copies_for(&of, &earlier.copies)) {
-                return Ok(Appended::Stored { copies, at: earlier.at, duplicate: true });
+    if earlier.is_same && message.may_reach(&earlier.copies) {
+        for to in message.readings() {
+            for before in [Some(then), None] {
+                let recipients = ids_of(session, &to, before)?;
+                if let Some(copies) = recipients.and_then(|of| copies_for(&of, &earlier.copies)) {
+                    return Ok(Appended::Stored { copies, at: earlier.at, duplicate: true });
+                }
             }
         }
     }
@@ -386,10 +388,10 @@ fn compare(session: &mut Session, message: &Append, earlier: &Earlier) -> Result
 /// `None` if a name belongs to nobody. A room keeps its name.
 pub(in crate::store) fn ids_of(
     session: &mut Session,
-    message: &Append,
+    to: &[MailboxName],
     then: Option<MessageId>,
 ) -> Result<Option<Vec<MailboxId>>> {
-    let names: Vec<&str> = message.to.iter().map(MailboxName::as_str).collect();
+    let names: Vec<&str> = to.iter().map(MailboxName::as_str).collect();
     let then = then.map(|id| id.0);
     let rows = session.query(
         "SELECT coalesce((SELECT f.user_id FROM chat.former_names f

@@ -32,8 +32,9 @@ pub(in crate::store) struct Names {
     space: Map<MailboxId, Space>,
     /// Whom recipients block.
     blocks: KnownBlocks,
-    /// The places of senders in the rooms to which they posted.
-    places: Map<(UserId, RoomName), Placed>,
+    /// The places of senders in the rooms to which they posted. `None`: there is no such room, but a
+    /// user of this name without its `#`.
+    places: Map<(UserId, RoomName), Option<Placed>>,
     /// The newest change that is known.
     pub(in crate::store) changes: i64,
     /// What [`Self::take_touched`] takes.
@@ -69,7 +70,7 @@ impl Names {
 
     /// The number of a room and the place of the sender in it. `None` if there is no such room.
     pub(in crate::store) fn place(&self, sender: UserId, room: &RoomName) -> Option<Placed> {
-        self.places.get(&(sender, room.clone())).copied()
+        self.places.get(&(sender, room.clone())).copied().flatten()
     }
 
     /// The name of a user.
@@ -128,7 +129,7 @@ impl Names {
         self.insert(rows)
     }
 
-    /// Looks up the places that are not in memory.
+    /// Looks up the places that are not in memory. The names of users must be there.
     pub(in crate::store) fn look_up_places(
         &mut self,
         session: &mut Session,
@@ -141,7 +142,15 @@ impl Names {
         let mut wanted: Vec<(UserId, RoomName)> = wanted.filter(is_new).collect();
         wanted.sort_unstable();
         wanted.dedup();
-        self.places.extend(find_places(session, &wanted)?);
+        let found = find_places(session, &wanted)?;
+        self.places.extend(found.into_iter().map(|(of, placed)| (of, Some(placed))));
+        // Clients choose the names of missing rooms freely, but not those of users.
+        let is_user = |(_, room): &(UserId, RoomName)| {
+            room.without_sign().parse().is_ok_and(|name: UserName| self.ids.contains_key(&name))
+        };
+        for of in wanted.into_iter().filter(is_user).collect::<Vec<_>>() {
+            self.places.entry(of).or_insert(None);
+        }
         Ok(())
     }
 

@@ -56,6 +56,7 @@ pub(in crate::store) fn append_one_by_one(store: &Sqlite, messages: usize) {
             body: format!("text {number}").parse().unwrap(),
             key: None,
             details: None,
+            or_room: false,
             only: None,
         };
         let done = done.clone();

@@ -231,7 +231,15 @@ mod tests {
         let body = body.parse().unwrap();
         let told = told.clone();
         store.write(
-            Append { sender: UserId(2), to, body, key: None, details: None, only: None },
+            Append {
+                sender: UserId(2),
+                to,
+                body,
+                key: None,
+                details: None,
+                or_room: false,
+                only: None,
+            },
             move |appended| {
                 appended.unwrap();
                 told.send((number, thread::current().id())).unwrap();

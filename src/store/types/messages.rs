@@ -4,10 +4,10 @@ use smallvec::SmallVec;
 
 use crate::model::{
     Body, Change, CursorName, Details, Filter, Key, MailboxId, MailboxName, Message, MessageId,
-    Timestamp, UserId, UserName,
+    RoomName, Timestamp, UserId, UserName,
 };
 use crate::store::operation::{Party, Read, Write};
-use crate::store::types::rooms::{LiveRooms, Unreadable, Wanted};
+use crate::store::types::rooms::{LiveRooms, RoomRefused, Unreadable, Wanted};
 use crate::store::types::tokens::Targets;
 
 /// Appends a message to the message log, one copy for each recipient. When the answer comes, the
@@ -18,7 +18,11 @@ pub struct Append {
     /// The sender.
     pub sender: UserId,
     /// The recipients: at least one, and each once.
-    pub to: SmallVec<[MailboxName; 1]>,
+    pub to: Recipients,
+    /// The name of the one recipient, a user, may also mean the room of that name with a `#`. The
+    /// message goes to whichever there is for the sender. If there are both, and the sender may not
+    /// post to the room, it goes to the user.
+    pub or_room: bool,
     /// The text.
     pub body: Body,
     /// The sender's idempotency key: a message that is sent again with its key is stored once.
@@ -31,7 +35,45 @@ pub struct Append {
     pub only: Option<Targets>,
 }
 
+/// The names of recipients.
+pub type Recipients = SmallVec<[MailboxName; 1]>;
+
 impl Append {
+    /// What the names of its recipients may mean.
+    pub(in crate::store) fn readings(&self) -> impl Iterator<Item = Recipients> {
+        std::iter::once(self.to.clone()).chain(self.or_room.then(|| as_room(&self.to)))
+    }
+
+    /// The recipient that is meant. `post` says whether the sender may post to the room. A room that
+    /// the sender does not see decides nothing.
+    pub(in crate::store) fn choose(
+        &self,
+        is_user: bool,
+        post: Result<(), RoomRefused>,
+    ) -> Result<Recipients, Appended> {
+        match (is_user, post) {
+            (false, Err(RoomRefused::Unknown)) => {
+                Err(Appended::UnknownRecipients(self.to.to_vec()))
+            }
+            (false, _) => Ok(as_room(&self.to)),
+            (true, Ok(())) => Err(Appended::Ambiguous(as_room(&self.to).to_vec())),
+            (true, Err(_)) => Ok(self.to.clone()),
+        }
+    }
+
+    /// Whether the sender's access token may send to all of these.
+    pub(in crate::store) fn may_reach(&self, copies: &Copies) -> bool {
+        let Some(targets) = &self.only else { return true };
+        copies.iter().all(|(mailbox, _)| targets.contains(mailbox))
+    }
+
+    /// The recipients of these copies.
+    #[cfg(feature = "postgres")]
+    pub(in crate::store) fn recipients(&self, copies: &Copies) -> Recipients {
+        let is_room = copies.iter().any(|(mailbox, _)| mailbox.room().is_some());
+        if self.or_room && is_room { as_room(&self.to) } else { self.to.clone() }
+    }
+
     /// The message that it answers.
     pub(in crate::store) fn reply_to(&self) -> Option<MessageId> {
         self.details.as_ref()?.reply_to
@@ -45,6 +87,11 @@ impl Write for Append {
         let details = self.details.as_ref().map_or(0, |details| details.text_bytes());
         (self.body.as_str().len() + details) * self.to.len()
     }
+}
+
+/// The rooms that have the names of these users, with a `#`: see [`Append::or_room`].
+pub fn as_room(to: &[MailboxName]) -> Recipients {
+    to.iter().filter_map(MailboxName::user).map(|name| RoomName::of_user(name).into()).collect()
 }
 
 /// The copies of a message: each recipient's mailbox and the copy's id.
@@ -71,6 +118,8 @@ pub enum Appended {
     RoomArchived(Vec<MailboxName>),
     /// Nothing was stored: these inboxes have too many unread messages.
     InboxFull(Vec<MailboxName>),
+    /// Nothing was stored: there is a user of the name, and the sender may post to this room.
+    Ambiguous(Vec<MailboxName>),
     /// Nothing was stored: the sender can read no message with the id that this one answers.
     UnknownMessage,
     /// Nothing was stored: the key belongs to a message with another text, other details or other

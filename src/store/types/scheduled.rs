@@ -41,6 +41,8 @@ pub enum Scheduled {
         /// When it is sent, by the system's clock: with a key that was used before, as it was said
         /// then.
         said_at: Timestamp,
+        /// A recipient is a room.
+        is_room: bool,
         /// The same message was scheduled earlier with the same key. Nothing was stored now.
         duplicate: bool,
     },

@@ -6,15 +6,31 @@ use crate::model::{MailboxId, MailboxName, MessageId, UserId};
 use crate::store::postgres::error::Result;
 use crate::store::postgres::names::Names;
 use crate::store::postgres::session::Session;
-use crate::store::types::messages::{Append, Appended, Copies};
+use crate::store::types::messages::{Append, Appended, Copies, Recipients, as_room};
 use crate::store::types::rooms::{Act, RoomRefused};
+
+/// The names of the recipients. A name that may be a user's or a room's is the one that is meant.
+fn chosen(names: &Names, message: &Append) -> std::result::Result<Recipients, Appended> {
+    if !message.or_room {
+        return Ok(message.to.clone());
+    }
+    let is_target =
+        |mailbox: MailboxId| message.only.as_ref().is_none_or(|targets| targets.contains(&mailbox));
+    let user = message.to.iter().find_map(|to| names.id(to.user()?));
+    let is_user = user.is_some_and(|user| is_target(user.into()));
+    let room = as_room(&message.to);
+    let place = room.iter().find_map(|name| names.place(message.sender, name.room()?));
+    let place = place.filter(|(room, _)| is_target((*room).into()));
+    let post = place.map_or(Err(RoomRefused::Unknown), |(_, place)| place.may(Act::Post));
+    message.choose(is_user, post)
+}
 
 /// The recipients, without ids; or why the message is refused: names that belong to nobody come
 /// before rooms where the sender may not post, and those before archived rooms.
 pub(super) fn recipients(names: &Names, message: &Append) -> std::result::Result<Copies, Appended> {
     let mut copies = Copies::new();
     let (mut unknown, mut not_allowed, mut archived) = (Vec::new(), Vec::new(), Vec::new());
-    for name in &message.to {
+    for name in &chosen(names, message)? {
         match mailbox(names, message.sender, name) {
             Ok(mailbox) => copies.push((mailbox, MessageId::ZERO)),
             Err(RoomRefused::NotAllowed) => not_allowed.push(name.clone()),
@@ -46,7 +62,13 @@ pub(super) fn not_among(names: &Names, message: &Append) -> Vec<MailboxName> {
         };
         !found.is_some_and(|found| targets.contains(&found))
     };
-    message.to.iter().filter(is_other).cloned().collect()
+    let others = |to: Recipients| to.iter().filter(is_other).cloned().collect();
+    let mut readings = message.readings().map(others);
+    let first: Vec<MailboxName> = readings.next().unwrap_or_default();
+    match readings.any(|others| others.is_empty()) {
+        true => Vec::new(),
+        false => first,
+    }
 }
 
 /// The mailbox of a user who does not block the sender, or of a room where the sender may post.

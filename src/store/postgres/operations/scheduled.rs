@@ -74,46 +74,51 @@ impl Apply for Schedule {
                 ],
             )?
             .get(0);
-        Ok(Scheduled::At { id: ScheduledId(id), said_at: *due_at, duplicate: false })
+        let is_room = is_room(&mailboxes);
+        Ok(Scheduled::At { id: ScheduledId(id), said_at: *due_at, is_room, duplicate: false })
     }
 }
 
 /// The earlier scheduled message with the same key.
 fn find_by_key(session: &mut Session, message: &Append) -> Result<Option<Scheduled>> {
     let Some(key) = &message.key else { return Ok(None) };
-    let recipients = ids_of(session, message, None)?;
-    let recipients: Option<Vec<i64>> =
-        recipients.map(|of| of.into_iter().map(|mailbox| mailbox.0).collect());
+    let mut wanted = Vec::new();
+    for to in message.readings() {
+        let found = ids_of(session, &to, None)?;
+        wanted.extend(found.map(|of| of.iter().map(|mailbox| mailbox.0).collect::<Vec<i64>>()));
+    }
     let details = message.details.as_deref().map(Details::to_json);
     let row = session.query_opt(
-        "SELECT id, due_at, coalesce(recipients @> $3 AND recipients <@ $3, false)
-                            AND body = $4 AND details IS NOT DISTINCT FROM $5
+        "SELECT id, due_at, recipients, body = $3 AND details IS NOT DISTINCT FROM $4
            FROM chat.scheduled WHERE sender_id = $1 AND key = $2",
-        &[
-            &message.sender.0,
-            &key.as_str(),
-            &recipients,
-            &message.body.as_str().as_bytes(),
-            &details,
-        ],
+        &[&message.sender.0, &key.as_str(), &message.body.as_str().as_bytes(), &details],
     )?;
     Ok(row.map(|row| {
         let (id, said_at) = (ScheduledId(row.get(0)), Timestamp(row.get(1)));
-        match row.get(2) {
-            true => Scheduled::At { id, said_at, duplicate: true },
+        let recipients: Vec<i64> = row.get(2);
+        let are_same = |wanted: &Vec<i64>| {
+            wanted.len() == recipients.len() && wanted.iter().all(|one| recipients.contains(one))
+        };
+        match row.get::<_, bool>(3) && wanted.iter().any(are_same) {
+            true => Scheduled::At { id, said_at, is_room: is_room(&recipients), duplicate: true },
             false => Scheduled::Not(Appended::KeyConflict),
         }
     }))
 }
 
-/// The recipients of a message: each one's mailbox, if there is one, and whether the sender may
-/// post there.
-struct Recipients(Vec<(Option<MailboxId>, std::result::Result<(), RoomRefused>)>);
+fn is_room(recipients: &[i64]) -> bool {
+    recipients.iter().any(|&mailbox| MailboxId(mailbox).room().is_some())
+}
+
+/// Those whom a message names: each one's mailbox, if there is one, and whether the sender may post
+/// there. With [`Append::or_room`] these are the user and the room.
+struct Named(Vec<(MailboxName, Option<MailboxId>, std::result::Result<(), RoomRefused>)>);
 
 /// Looks for all of them at a time, because senders wait for the lock of the log meanwhile.
-fn find_recipients(session: &mut Session, message: &Append) -> Result<Recipients> {
+fn find_recipients(session: &mut Session, message: &Append) -> Result<Named> {
+    let named: Vec<MailboxName> = message.readings().flatten().collect();
     let names: Vec<&str> =
-        message.to.iter().filter_map(MailboxName::user).map(UserName::as_str).collect();
+        named.iter().filter_map(MailboxName::user).map(UserName::as_str).collect();
     let users = session.query(
         "SELECT u.name, u.id, EXISTS (SELECT FROM chat.blocks w
                                        WHERE w.user_id = u.id AND w.blocked_id = $2)
@@ -126,38 +131,55 @@ fn find_recipients(session: &mut Session, message: &Append) -> Result<Recipients
         (MailboxId(row.get(1)), may)
     };
     let users: HashMap<&str, _> = users.iter().map(|row| (row.get(0), user(row))).collect();
-    let rooms = message.to.iter().filter_map(MailboxName::room);
+    let rooms = named.iter().filter_map(MailboxName::room);
     let rooms: Vec<(UserId, RoomName)> = rooms.map(|room| (message.sender, room.clone())).collect();
     let rooms = find_places(session, &rooms)?;
     let rooms: HashMap<&RoomName, &Placed> =
         rooms.iter().map(|((_, room), placed)| (room, placed)).collect();
-    let found = message.to.iter().map(|name| {
+    let found = named.iter().map(|name| {
         let found = match name {
             MailboxName::User(name) => users.get(name.as_str()).cloned(),
             MailboxName::Room(name) => {
                 rooms.get(name).map(|(room, place)| ((*room).into(), place.may(Act::Post)))
             }
         };
-        found.map_or((None, Err(RoomRefused::Unknown)), |(mailbox, may)| (Some(mailbox), may))
+        match found {
+            Some((mailbox, may)) => (name.clone(), Some(mailbox), may),
+            None => (name.clone(), None, Err(RoomRefused::Unknown)),
+        }
     });
-    Ok(Recipients(found.collect()))
+    Ok(Named(found.collect()))
 }
 
-impl Recipients {
-    /// Those that the sender's access token may not send to.
+impl Named {
+    /// Those that the sender's access token may not send to. None if it may send to one of two that
+    /// a name may mean.
     fn not_among(&self, message: &Append) -> Vec<MailboxName> {
-        let Some(targets) = &message.only else { return Vec::new() };
-        let names = self.0.iter().zip(&message.to);
-        let is_other =
-            |mailbox: Option<MailboxId>| !mailbox.is_some_and(|mailbox| targets.contains(&mailbox));
-        names.filter(|((mailbox, _), _)| is_other(*mailbox)).map(|(_, name)| name.clone()).collect()
+        let is_target = |mailbox: &Option<MailboxId>| is_target(message, *mailbox);
+        let others = || self.0.iter().filter(|(_, mailbox, _)| !is_target(mailbox));
+        match message.or_room {
+            true if others().count() < self.0.len() => Vec::new(),
+            true => message.to.to_vec(),
+            false => others().map(|(name, ..)| name.clone()).collect(),
+        }
     }
 
-    /// Their mailboxes, or why the sender may not post there.
+    /// The mailboxes of those that are meant, or why the sender may not post there.
     fn allowed(&self, message: &Append) -> std::result::Result<Vec<i64>, Appended> {
+        let chosen = match (message.or_room, &self.0[..]) {
+            (true, [(_, user, _), (_, mailbox, post)]) => {
+                let is_user = user.is_some() && is_target(message, *user);
+                let post = match is_target(message, *mailbox) {
+                    true => post.clone(),
+                    false => Err(RoomRefused::Unknown),
+                };
+                message.choose(is_user, post)?
+            }
+            _ => message.to.clone(),
+        };
         let (mut unknown, mut not_allowed, mut archived) = (Vec::new(), Vec::new(), Vec::new());
-        let mut mailboxes = Vec::with_capacity(self.0.len());
-        for ((mailbox, may), name) in self.0.iter().zip(&message.to) {
+        let mut mailboxes = Vec::with_capacity(chosen.len());
+        for (name, mailbox, may) in self.0.iter().filter(|(name, ..)| chosen.contains(name)) {
             match (mailbox, may) {
                 (Some(mailbox), Ok(())) => mailboxes.push(mailbox.0),
                 (_, Err(RoomRefused::NotAllowed)) => not_allowed.push(name.clone()),
@@ -175,6 +197,12 @@ impl Recipients {
             Ok(mailboxes)
         }
     }
+}
+
+/// Whether the sender's access token may send there.
+fn is_target(message: &Append, mailbox: Option<MailboxId>) -> bool {
+    let Some(targets) = &message.only else { return true };
+    mailbox.is_some_and(|mailbox| targets.contains(&mailbox))
 }
 
 impl Apply for CancelScheduled {

@@ -277,12 +277,12 @@ impl Batches {
             else {
                 continue;
             };
-            for (&(recipient, id), to) in copies.iter().zip(&message.to) {
+            for (&(recipient, id), to) in copies.iter().zip(message.recipients(copies)) {
                 committed.push((recipient, id));
                 if self.shared.live.is_watched(recipient)
                     && let Some(from) = self.names.name(message.sender)
                 {
-                    let (from, to, body) = (from.clone(), to.clone(), message.body.clone());
+                    let (from, body) = (from.clone(), message.body.clone());
                     let details = message.details.clone().map(|details| details.of_sent(at));
                     let text = Message { id, at, from, to, body, details };
                     texts.push(LiveMessage::new(message.sender, text, at, since_boot()));

@@ -15,7 +15,7 @@ use crate::store::sqlite::projection::keys::{self, KeyLookup};
 use crate::store::sqlite::rooms;
 use crate::store::sqlite::write::context::WriteContext;
 use crate::store::sqlite::write::pending_inserts::Text;
-use crate::store::types::messages::{Append, Appended, Copies};
+use crate::store::types::messages::{Append, Appended, Copies, Recipients, as_room};
 use crate::store::types::rooms::{Act, Actor, RoomRefused};
 
 /// An inbox whose messages were never counted may receive one part in this many of its limit. Then
@@ -31,11 +31,17 @@ impl Apply for Append {
 }
 
 /// Adds a message to the open transaction.
-fn take(context: &mut WriteContext<'_>, append: Append) -> rusqlite::Result<Appended> {
+fn take(context: &mut WriteContext<'_>, mut append: Append) -> rusqlite::Result<Appended> {
     if let Some(answer) = decided(context, &append)? {
         return Ok(answer);
     }
-    let copies = find_mailboxes(context, &append)?;
+    if append.or_room {
+        match choose(context, &append)? {
+            Ok(chosen) => append.to = chosen,
+            Err(refused) => return Ok(refused),
+        }
+    }
+    let copies = find_mailboxes(context, append.sender, &append.to)?;
     let mut copies = match copies {
         Ok(copies) => copies,
         Err(refused) => return Ok(refused),
@@ -88,7 +94,7 @@ fn take(context: &mut WriteContext<'_>, append: Append) -> rusqlite::Result<Appe
     if let Some(key) = &append.key {
         context.keys.insert(append.sender, key.as_str(), copies.iter().map(|&(_, id)| id));
     }
-    let Append { sender, to: _, body, key, details, only: _ } = append;
+    let Append { sender, body, key, details, .. } = append;
     let expiry = Expiry::of(details.as_deref(), at, || context.clock.now());
     let text = Text::new(sender, at, key, body).with(details.as_deref(), thread, expiry);
     context.pending_inserts.push(text, &copies);
@@ -101,9 +107,10 @@ pub(in crate::store) fn decided(
     context: &mut WriteContext<'_>,
     append: &Append,
 ) -> rusqlite::Result<Option<Appended>> {
-    if let Some(targets) = &append.only {
-        let others = tokens::not_among(context, targets, &append.to)?;
-        if !others.is_empty() {
+    let others = not_among(context, append, &append.to)?;
+    if !others.is_empty() {
+        let room = if append.or_room { as_room(&append.to) } else { append.to.clone() };
+        if !not_among(context, append, &room)?.is_empty() {
             return Ok(Some(Appended::UnknownRecipients(others)));
         }
     }
@@ -113,13 +120,33 @@ pub(in crate::store) fn decided(
     }
 }
 
+/// The recipients that the sender's access token may not send to.
+fn not_among(
+    context: &mut WriteContext<'_>,
+    append: &Append,
+    to: &[MailboxName],
+) -> rusqlite::Result<Vec<MailboxName>> {
+    match &append.only {
+        Some(targets) => tokens::not_among(context, targets, to),
+        None => Ok(Vec::new()),
+    }
+}
+
 /// The mailboxes of the recipients, or why the sender may not send this to them, but for a full
 /// inbox.
 pub(in crate::store) fn check(
     context: &mut WriteContext<'_>,
     append: &Append,
 ) -> rusqlite::Result<Result<Vec<MailboxId>, Appended>> {
-    let copies = match find_mailboxes(context, append)? {
+    let chosen = match append.or_room {
+        true => choose(context, append)?,
+        false => Ok(append.to.clone()),
+    };
+    let copies = match chosen {
+        Ok(chosen) => find_mailboxes(context, append.sender, &chosen)?,
+        Err(refused) => Err(refused),
+    };
+    let copies = match copies {
         Ok(copies) => copies,
         Err(refused) => return Ok(Err(refused)),
     };
@@ -131,17 +158,37 @@ pub(in crate::store) fn check(
     Ok(Ok(copies.into_iter().map(|(mailbox, _)| mailbox).collect()))
 }
 
+/// The recipient that is meant by a name that may be a user's or a room's. One that the sender's
+/// access token may not send to is none.
+fn choose(
+    context: &mut WriteContext<'_>,
+    append: &Append,
+) -> rusqlite::Result<Result<Recipients, Appended>> {
+    let (room, mut post) = (as_room(&append.to), Err(RoomRefused::Unknown));
+    if not_among(context, append, &room)?.is_empty() {
+        for name in room.iter().filter_map(MailboxName::room) {
+            post = find_room(context, append.sender, name)?.map(drop);
+        }
+    }
+    let mut is_user = not_among(context, append, &append.to)?.is_empty();
+    for name in append.to.iter().filter_map(MailboxName::user) {
+        is_user &= users::resolve(context, name)?.is_some();
+    }
+    Ok(append.choose(is_user, post))
+}
+
 /// The mailboxes of the recipients, or why the sender may not post to them.
 fn find_mailboxes(
     context: &mut WriteContext<'_>,
-    append: &Append,
+    sender: UserId,
+    to: &[MailboxName],
 ) -> rusqlite::Result<Result<Copies, Appended>> {
-    let mut copies = Copies::with_capacity(append.to.len());
+    let mut copies = Copies::with_capacity(to.len());
     let (mut unknown, mut forbidden, mut archived) = (Vec::new(), Vec::new(), Vec::new());
-    for name in &append.to {
+    for name in to {
         let found = match name {
-            MailboxName::User(user) => find_user(context, append.sender, user)?,
-            MailboxName::Room(room) => find_room(context, append.sender, room)?,
+            MailboxName::User(user) => find_user(context, sender, user)?,
+            MailboxName::Room(room) => find_room(context, sender, room)?,
         };
         match found {
             Ok(recipient) => copies.push((recipient, MessageId::ZERO)),
@@ -238,13 +285,16 @@ fn compare_with_earlier(
     if posts.is_empty() {
         return Ok(None);
     }
-    for Earlier { at, copies, .. } in posts.iter().filter(|post| post.is_same) {
+    let is_same = |post: &&Earlier| post.is_same && append.may_reach(&post.copies);
+    for Earlier { at, copies, .. } in posts.iter().filter(is_same) {
         let Some(&(_, then)) = copies.first() else { continue };
-        let then = recipients(connection, append, |user| users::id_then(connection, user, then))?;
-        let now = recipients(connection, append, |user| users::id_of(connection, user))?;
-        for recipients in [then, now].iter().flatten() {
-            if let Some(copies) = copies_for(recipients, copies) {
-                return Ok(Some(Appended::Stored { copies, at: *at, duplicate: true }));
+        for to in append.readings() {
+            let then = recipients(connection, &to, |user| users::id_then(connection, user, then))?;
+            let now = recipients(connection, &to, |user| users::id_of(connection, user))?;
+            for recipients in [then, now].iter().flatten() {
+                if let Some(copies) = copies_for(recipients, copies) {
+                    return Ok(Some(Appended::Stored { copies, at: *at, duplicate: true }));
+                }
             }
         }
     }
@@ -294,14 +344,14 @@ fn posts_of_key(
 /// The recipients. `None` if a name is unknown. A room keeps its name.
 pub(in crate::store) fn recipients(
     connection: &Connection,
-    append: &Append,
+    to: &[MailboxName],
     find: impl Fn(&UserName) -> rusqlite::Result<Option<UserId>>,
 ) -> rusqlite::Result<Option<Vec<MailboxId>>> {
     let mailbox = |name: &MailboxName| match name {
         MailboxName::User(name) => Ok(find(name)?.map(MailboxId::from)),
         MailboxName::Room(name) => Ok(rooms::id_of(connection, name)?.map(MailboxId::from)),
     };
-    append.to.iter().map(mailbox).collect()
+    to.iter().map(mailbox).collect()
 }
 
 /// The copies, in the order of the recipients. `None` if the copies have other recipients.

@@ -28,9 +28,10 @@ impl Apply for Schedule {
             return Ok(earlier);
         }
         let recipients = match append::check(context, &message)? {
-            Ok(recipients) => tokens::to_json(&recipients),
+            Ok(recipients) => recipients,
             Err(refused) => return Ok(Scheduled::Not(refused)),
         };
+        let is_room = is_room(&recipients);
         let connection = context.connection;
         let count: u32 = connection
             .prepare_cached("SELECT count(*) FROM scheduled WHERE sender_id = ?1")?
@@ -47,7 +48,7 @@ impl Apply for Schedule {
             .query_row(
                 params![
                     message.sender.0,
-                    recipients,
+                    tokens::to_json(&recipients),
                     message.key.as_ref().map(|key| key.as_str()),
                     message.body.as_str(),
                     message.details.as_deref().map(Details::to_json),
@@ -57,14 +58,17 @@ impl Apply for Schedule {
                 ],
                 |row| row.get(0).map(ScheduledId),
             )?;
-        Ok(Scheduled::At { id, said_at, duplicate: false })
+        Ok(Scheduled::At { id, said_at, is_room, duplicate: false })
     }
 }
 
 /// The earlier scheduled message with the same key.
 fn find_by_key(connection: &Connection, message: &Append) -> rusqlite::Result<Option<Scheduled>> {
     let Some(key) = &message.key else { return Ok(None) };
-    let wanted = append::recipients(connection, message, |user| users::id_of(connection, user))?;
+    let mut wanted = Vec::new();
+    for to in message.readings() {
+        wanted.extend(append::recipients(connection, &to, |user| users::id_of(connection, user))?);
+    }
     let details = message.details.as_deref().map(Details::to_json);
     let found = connection
         .prepare_cached(
@@ -73,15 +77,19 @@ fn find_by_key(connection: &Connection, message: &Append) -> rusqlite::Result<Op
         )?
         .query_row(params![message.sender.0, key.as_str(), message.body.as_str(), details], |row| {
             let recipients = access::targets(row, 2)?.unwrap_or_default();
-            let is_same = wanted.is_some_and(|wanted| are_same(&recipients, &wanted));
+            let is_same = wanted.iter().any(|wanted| are_same(&recipients, wanted));
             let (id, said_at) = (ScheduledId(row.get(0)?), Timestamp(row.get(1)?));
-            Ok((id, said_at, row.get(3)? && is_same))
+            Ok((id, said_at, (is_room(&recipients), row.get(3)? && is_same)))
         })
         .optional()?;
-    Ok(found.map(|(id, said_at, is_same)| match is_same {
-        true => Scheduled::At { id, said_at, duplicate: true },
-        false => Scheduled::Not(Appended::KeyConflict),
+    Ok(found.map(|(id, said_at, found)| match found {
+        (is_room, true) => Scheduled::At { id, said_at, is_room, duplicate: true },
+        (_, false) => Scheduled::Not(Appended::KeyConflict),
     }))
+}
+
+fn is_room(recipients: &[MailboxId]) -> bool {
+    recipients.iter().any(|recipient| recipient.room().is_some())
 }
 
 /// Whether these are the same recipients, in any order. None of them is named twice.

@@ -489,7 +489,15 @@ mod tests {
                 let (to, body) = (smallvec!["neko".parse().unwrap()], "x".repeat(4_000));
                 let body = body.parse().unwrap();
                 store.write(
-                    Append { sender: UserId(2), to, body, key: None, details: None, only: None },
+                    Append {
+                        sender: UserId(2),
+                        to,
+                        body,
+                        key: None,
+                        details: None,
+                        or_room: false,
+                        only: None,
+                    },
                     |appended| {
                         appended.unwrap();
                     },
@@ -547,7 +555,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = store(&folder);
         let (to, body) = (smallvec!["neko".parse().unwrap()], "hai".parse().unwrap());
-        let message = Append { sender: UserId(2), to, body, key: None, details: None, only: None };
+        let message = Append {
+            sender: UserId(2),
+            to,
+            body,
+            key: None,
+            details: None,
+            or_room: false,
+            only: None,
+        };
         let (due_at, said_at, now) = (Timestamp(9), Timestamp(9), Timestamp(1));
         let (done, scheduled) = channel();
         store.write(Schedule { message, due_at, said_at, now }, move |answer| {

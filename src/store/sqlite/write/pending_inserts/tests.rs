@@ -48,6 +48,7 @@ fn append(
         body: text.parse().unwrap(),
         key: key.map(|key| key.parse().unwrap()),
         details: None,
+        or_room: false,
         only: None,
     };
     store.write(append, move |appended| done.send(appended).unwrap());
