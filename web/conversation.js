@@ -3,7 +3,7 @@
 
 import { call, conversationOf } from "./api.js";
 import { button, dialog, fill, isolated, make } from "./dom.js";
-import { messageElement } from "./message.js";
+import { answersInRoom, messageElement } from "./message.js";
 import { oneLine, textNodes } from "./text.js";
 import { clock, day, dayKey } from "./time.js";
 import { WriteBox } from "./write-box.js";
@@ -245,7 +245,7 @@ export class ConversationView {
       answer: (question, text) => void this.#send(text, question.id),
       jump: (id) => void this.#jump(id),
       find: (id) => this.#messages.find((one) => one.id === id),
-      hasAnswered: (id) => this.#hasAnswered(id),
+      isAnswered: (question) => this.#isAnswered(question),
     });
     this.#sight.observe(element);
     return element;
@@ -328,6 +328,7 @@ export class ConversationView {
     for (const [answer, { reply_to }] of this.#messages.entries()) {
       if (reply_to === id) this.#redraw(answer);
     }
+    this.#showAnswered();
     // What is seen stays where it is.
     if (isAtEnd) this.#log.scrollTop = this.#log.scrollHeight;
     else this.#log.scrollTop = isAbove ? top + this.#log.scrollHeight - height : top;
@@ -408,20 +409,25 @@ export class ConversationView {
     this.#inbox.amend({ id, at, body });
   }
 
-  /** @param {number} id A question: it takes one answer. */
-  #hasAnswered(id) {
-    const mine = (/** @type {{ reply_to?: number }} */ one) => one.reply_to === id;
+  /** @param {Message} question It takes one answer, in a room of one member. */
+  #isAnswered(question) {
+    const mine = (/** @type {{ reply_to?: number }} */ one) => one.reply_to === question.id;
     return (
       this.#outbox.letters.some((letter) => mine(letter) && !letter.refused) ||
-      this.#messages.some((message) => message.from === this.#inbox.me && mine(message))
+      this.#messages.some(
+        (message) =>
+          (message.from === this.#inbox.me && mine(message)) ||
+          (question.room && answersInRoom(question, message)),
+      )
     );
   }
 
-  /** Buttons of questions that are answered can no longer be pressed. */
+  /** Buttons of questions that are answered cannot be pressed. */
   #showAnswered() {
     for (const element of this.#log.querySelectorAll(".choices")) {
       const id = Number(/** @type {HTMLElement} */ (element.closest(".message")).dataset.id);
-      const answered = this.#hasAnswered(id);
+      const question = this.#messages.find((one) => one.id === id);
+      const answered = question !== undefined && this.#isAnswered(question);
       for (const one of element.querySelectorAll("button")) one.disabled = answered;
     }
   }

@@ -10,6 +10,7 @@ import { say } from "./words.js";
 /** Tags that make a message a question, as `chat-cli ask` writes them. */
 const QUESTION = "ask";
 const CHOICE = "choice:";
+const BY = "by:";
 
 /**
  * @typedef {object} Acts
@@ -20,8 +21,42 @@ const CHOICE = "choice:";
  * @property {(message: Message, text: string) => void} answer The reader has chosen an answer.
  * @property {(id: number) => void} jump The reader wants to see another message.
  * @property {(id: number) => Message | undefined} find A message that the page has.
- * @property {(id: number) => boolean} hasAnswered Whether the reader has answered it.
+ * @property {(question: Message) => boolean} isAnswered Whether it takes no answer any more.
  */
+
+/**
+ * What stands after `begin` in the tags that begin so.
+ * @param {string} begin
+ * @param {Message} message
+ */
+function after(begin, { tags = [] }) {
+  return tags.filter((tag) => tag.startsWith(begin)).map((tag) => tag.slice(begin.length));
+}
+
+/**
+ * Whether a user may answer a question: in a room any other member, or only those whom it names.
+ * @param {Message} question
+ * @param {string} user
+ */
+function mayAnswer(question, user) {
+  const named = question.room ? after(BY, question) : [];
+  return question.from !== user && (named.length === 0 || named.includes(user));
+}
+
+/**
+ * Whether a message answers a question in a room. Only a reply does, as several people talk there.
+ * @param {Message} question
+ * @param {Message} message
+ */
+export function answersInRoom(question, message) {
+  const choices = after(CHOICE, question);
+  const said = message.body.trim().toLowerCase();
+  return (
+    message.reply_to === question.id &&
+    mayAnswer(question, message.from) &&
+    (choices.length === 0 || choices.some((choice) => choice.toLowerCase() === said))
+  );
+}
 
 /**
  * @param {Message} message
@@ -32,9 +67,7 @@ const CHOICE = "choice:";
 export function messageElement(message, me, follows, acts) {
   const { id, at, from, body, title, click, tags = [], priority = 3, expires, edited } = message;
   const mine = from === me;
-  const choices = tags
-    .filter((tag) => tag.startsWith(CHOICE))
-    .map((tag) => tag.slice(CHOICE.length));
+  const choices = after(CHOICE, message);
   const shown = tags.filter((tag) => tag !== QUESTION && !tag.startsWith(CHOICE));
   const classes = [
     "message",
@@ -71,14 +104,14 @@ export function messageElement(message, me, follows, acts) {
         ...shown.map((tag) => make("li", {}, isolated(tag))),
       ),
     choices.length > 0 &&
-      !mine &&
+      mayAnswer(message, me) &&
       make(
         "p",
         { class: "choices" },
         ...choices.map((choice) =>
           button(choice, () => acts.answer(message, choice), {
             dir: "auto",
-            disabled: acts.hasAnswered(id),
+            disabled: acts.isAnswered(message),
           }),
         ),
       ),

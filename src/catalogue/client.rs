@@ -301,9 +301,22 @@ texts! {
         en: "the answer came, but standard output cannot be written: {error}",
         id: "jawabannya datang, tetapi tidak bisa menulis ke standard output: {error}",
     }
-    ask_under_id(id, user) {
-        en: "`chat-cli ask --id {id} {user} TEXT` with the same text does not ask twice, and waits for the same answer",
-        id: "`chat-cli ask --id {id} {user} TEXT` dengan teks yang sama tidak bertanya dua kali, dan menunggu jawaban yang sama",
+    ask_under_id(id, to) {
+        en: "`chat-cli ask --id {id} {to} TEXT` with the same text does not ask twice, and waits for the same answer",
+        id: "`chat-cli ask --id {id} {to} TEXT` dengan teks yang sama tidak bertanya dua kali, dan menunggu jawaban yang sama",
+    }
+    answered(user) { en: "{user} answered", id: "{user} menjawab" }
+    question_in_archived(room) {
+        en: "nobody has answered, and {room} is archived",
+        id: "belum ada yang menjawab, dan {room} sudah diarsipkan",
+    }
+    question_in_left(room) {
+        en: "nobody has answered, and you are no longer in {room}",
+        id: "belum ada yang menjawab, dan kamu sudah tidak di {room}",
+    }
+    from_is_for_a_room(user) {
+        en: "--from is for a question in a room: nobody but {user} can answer this one",
+        id: "--from untuk pertanyaan di ruang: yang ini hanya bisa dijawab {user}",
     }
 
     // Reading
@@ -405,13 +418,17 @@ texts! {
     answers_message(id) { en: "(re {id})", id: "(re {id})" }
     // The command that answers a question.
     answered_by(id) { en: "(reply {id})", id: "(reply {id})" }
-    too_many_choices(max) {
-        en: "there are too many answers to choose from: give at most {max}",
-        id: "terlalu banyak pilihan jawaban: tulis paling banyak {max}",
+    question_does_not_fit(max, bytes) {
+        en: "a question has at most {max} answers to choose from and users of --from together; the name of such a user has at most {bytes} characters",
+        id: "satu pertanyaan punya paling banyak {max} pilihan jawaban dan user --from, dijumlahkan; nama user itu paling panjang {bytes} karakter",
     }
     answer_not_offered(user, id, offered) {
         en: "message {id} of {user} is none of the offered answers ({offered}): still waiting",
         id: "pesan {id} dari {user} bukan jawaban yang ditawarkan ({offered}): masih menunggu",
+    }
+    answer_of_another(user, id) {
+        en: "message {id} of {user} does not count, who is not one of --from: still waiting",
+        id: "pesan {id} dari {user} tidak dihitung, karena bukan salah satu --from: masih menunggu",
     }
     several_questions_open(user, count, id, question) {
         en: "{count} questions to {user} are open, so message {id} answers none: this one is {question}",

@@ -414,7 +414,18 @@ pub const HELP: &Help = &[
         "Accept only one of these answers, separated by commas. The exit code is 0 for the first, 3 for the second, 4 for the third, and so on",
         "Hanya terima salah satu jawaban ini, dipisahkan koma. Kode keluarnya 0 untuk yang pertama, 3 untuk yang kedua, 4 untuk yang ketiga, dan seterusnya",
     ),
-    ("The user to ask", "Siapa yang ditanya"),
+    (
+        "In a room: accept only the answer of one of these users, separated by commas",
+        "Di ruang: hanya terima jawaban salah satu user ini, dipisahkan koma",
+    ),
+    (
+        "Ask in this room instead of TO: all words are the question. The # of a room may be left out",
+        "Tanya di ruang ini, bukan TO: semua kata adalah pertanyaannya. # ruang boleh dihilangkan",
+    ),
+    (
+        "The user to ask, or a room: '#build', with quotes in a shell",
+        "User yang ditanya, atau ruang: '#build', dengan tanda kutip di shell",
+    ),
     // edit, delete
     ("Give a message of yours another text", "Ganti teks pesanmu"),
     (
@@ -1119,19 +1130,28 @@ Contoh:
     ask_examples {
         en: "\
 The answer is the reply of that user to the question, or their next message if no other question of
-yours to them is open. Only its text is printed. It counts as read if no earlier message of
-that user is unread. Exit code 1 if none came within --timeout (60s).
+yours to them is open. In a room it is the first reply of another member: a message that is no reply
+never counts. Only its text is printed; in a room, standard error says whose it is. It counts as read
+if no earlier message there is unread. Exit code 1 if none came within --timeout (60s), 73 if you
+left the room meanwhile, or it was archived.
 
 Examples:
+  chat-cli ask --room build --choice yes,no 'deploy?'
+  chat-cli ask '#build' --from ivy,neko 'who is on call?'
   chat-cli ask --choice deploy,abort neko 'go?' && ./deploy
   chat-cli ask neko 'deploy to production? (yes/no)' --timeout 10m
   answer=$(chat-cli ask --timeout 10m neko shall I deploy) && [ \"$answer\" = yes ] && ./deploy",
         id: "\
 Jawabannya adalah balasan user itu untuk pertanyaannya, atau pesan berikutnya jika tidak ada
-pertanyaanmu yang lain untuknya. Hanya teksnya yang dicetak. Jawaban terhitung sudah dibaca jika tidak
-ada pesan user itu sebelumnya yang belum dibaca. Kode keluar 1 jika tidak ada yang datang dalam --timeout (60s).
+pertanyaanmu yang lain untuknya. Di ruang: balasan pertama anggota lain; pesan yang bukan balasan
+tidak pernah dihitung. Hanya teksnya yang dicetak; di ruang, standard error menyebut siapa yang
+menjawab. Jawaban terhitung sudah dibaca jika tidak ada pesan sebelumnya di sana yang belum dibaca.
+Kode keluar 1 jika tidak ada yang datang dalam --timeout (60s), 73 jika kamu keluar dari ruangnya
+atau ruangnya diarsipkan.
 
 Contoh:
+  chat-cli ask --room build --choice ya,tidak 'deploy?'
+  chat-cli ask '#build' --from ivy,neko 'siapa yang jaga?'
   chat-cli ask --choice deploy,batal neko 'jadi?' && ./deploy
   chat-cli ask neko 'deploy ke produksi? (ya/tidak)' --timeout 10m
   jawab=$(chat-cli ask --timeout 10m neko boleh deploy) && [ \"$jawab\" = ya ] && ./deploy",

@@ -19,6 +19,7 @@ texts! {
     give_range(min, max) { en: "give {min} to {max}", id: "isi {min} sampai {max}" }
     no_object { en: "not an object", id: "bukan objek" }
     only_for_wait { en: "only wait has it", id: "hanya untuk wait" }
+    only_in_a_room { en: "only a room has it", id: "hanya untuk ruang" }
     with_or_thread {
         en: "give with or thread, not both",
         id: "pilih with atau thread, bukan keduanya",

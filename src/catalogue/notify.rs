@@ -20,6 +20,10 @@ texts! {
         en: "question {id} is no longer open, so {answer} was not sent",
         id: "pertanyaan {id} sudah tidak terbuka, jadi {answer} tidak dikirim",
     }
+    question_is_for_others(id, answer) {
+        en: "question {id} is for other users of the room, so {answer} was not sent",
+        id: "pertanyaan {id} untuk user lain di ruang itu, jadi {answer} tidak dikirim",
+    }
     notify_answer_not_sent(answer, id, failure) {
         en: "the answer {answer} to question {id} was not sent: {failure}",
         id: "jawaban {answer} untuk pertanyaan {id} tidak terkirim: {failure}",

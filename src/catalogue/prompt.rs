@@ -79,6 +79,10 @@ logout            logout
         en: "there is no message to reply to",
         id: "belum ada pesan yang bisa dibalas",
     }
+    question_sent(id, to) {
+        en: "question {id} sent to {to}",
+        id: "pertanyaan {id} terkirim ke {to}",
+    }
     no_open_question {
         en: "no question to you is open",
         id: "tidak ada pertanyaan untukmu yang menunggu jawaban",
@@ -182,6 +186,7 @@ room list              the rooms you can see; `room help` has all: create, joinâ
 to USER                send text without a verb to USER; `to` alone ends that
 reply TEXT             answer the last sender, or the room
 reply ID TEXT          answer the message with this id
+ask USER TEXT          ask USER, or #ROOM; `ask --choice yes,no` offers answers
 answer TEXT            answer the only open question
 edit ID TEXT           change a message of yours
 delete ID              delete a message of yours, or in a room as its moderator
@@ -222,6 +227,7 @@ room list              ruang yang kamu lihat; `room help`: create, join, â€¦
 to USER                ketikan tanpa verb dikirim ke USER; `to` mengakhirinya
 reply TEXT             balas siapa yang terakhir menulis, atau ruangnya
 reply ID TEXT          jawab pesan dengan id ini
+ask USER TEXT          tanya USER, atau #RUANG; `ask --choice ya,tidak`: pilihan
 answer TEXT            jawab satu-satunya pertanyaan yang menunggu
 edit ID TEXT           ganti teks pesanmu
 delete ID              hapus pesanmu, atau pesan di ruang yang kamu moderatori

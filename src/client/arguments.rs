@@ -305,9 +305,10 @@ pub fn hint(error: &clap::Error, words: &[OsString]) -> Option<&'static str> {
         }
         _ => None,
     }?;
-    let is_of_send = words.iter().any(|word| word == "send");
+    let is_of = |command: &str| words.iter().any(|word| word == command);
     match () {
-        () if is_of_send && missing.starts_with("<TO[") => Some(room::quote_room()),
+        () if is_of("send") && missing.starts_with("<TO[") => Some(room::quote_room()),
+        () if is_of("ask") && missing == "<TO>" => Some(room::quote_room()),
         () if missing.contains("<ROOM>") => Some(room::leave_out_hash()),
         () => None,
     }
@@ -479,6 +480,27 @@ mod tests {
                 assert_eq!(timeout, Duration::from_secs(3));
             }
             other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn all_words_of_an_ask_in_a_room_are_the_question() {
+        let asked = |words: &[&str]| match parse(words).unwrap().command {
+            Some(Command::Ask(ask)) => {
+                let room = ask.room.map(|room| room.to_string()).unwrap_or_default();
+                let words = ask.to.iter().chain(&ask.text).map(|word| word.to_string_lossy());
+                (room, words.collect::<Vec<_>>().join(" "), ask.choices.len())
+            }
+            other => panic!("{other:?}"),
+        };
+        let expected =
+            |room: &str, words: &str, choices| (room.to_owned(), words.to_owned(), choices);
+        let words = ["ask", "--room", "build", "deploy", "now?", "--choice", "yes,no"];
+        assert_eq!(asked(&words), expected("#build", "deploy now?", 2));
+        assert_eq!(asked(&["ask", "go?", "--room=#build"]), expected("#build", "go?", 0));
+        assert_eq!(asked(&["ask", "#build", "go?"]), expected("", "#build go?", 0));
+        for words in [&["ask", "#build"][..], &["ask", "--room", "Build", "go?"]] {
+            assert!(parse(words).is_err(), "{words:?}");
         }
     }
 

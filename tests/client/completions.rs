@@ -235,6 +235,8 @@ fn rooms_are_completed(name: &'static str, typed: &str, quoted: &str) {
     let Some(mut shell) = Shell::start(name, &home) else { return };
     shell.completes_at_last(&format!("chat-cli send {typed}"), &format!("chat-cli send {quoted} "));
     shell.completes_at_last("chat-cli send '#bu", "chat-cli send '#build' ");
+    shell.completes_at_last("chat-cli ask '#bu", "chat-cli ask '#build' ");
+    shell.completes_at_last("chat-cli ask --room bu", "chat-cli ask --room build ");
     shell.completes_at_last("chat-cli room join bu", "chat-cli room join build ");
     shell.completes_at_last(
         &format!("chat-cli room join {typed}"),

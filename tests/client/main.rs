@@ -32,6 +32,7 @@ mod progress;
 mod prompt;
 mod receipts;
 mod room_prompt;
+mod room_questions;
 mod rooms;
 mod scheduled;
 mod search;

@@ -419,6 +419,42 @@ fn cancelled_calls_get_no_answer_and_others_go_on() {
 }
 
 #[test]
+fn question_to_a_room_is_answered_by_a_member() {
+    let server = Server::start();
+    let (paff, neko) = (Home::of("paff", server.address()), Home::of("neko", server.address()));
+    assert_eq!(paff.run(["room", "create", "build"]).code, 0);
+    assert_eq!(neko.run(["room", "join", "build"]).code, 0);
+    let mut agent = Agent::start(&paff);
+    let question = json!({"user": "#build", "question": "go?", "choices": ["yes", "no"]});
+    let ticket = agent.done("ask", question)["ticket"].as_i64().unwrap();
+    assert_eq!(agent.done("answer", json!({"ticket": ticket})), json!({"answered": false}));
+    // The agent's user is not told of the room, and hears the answer all the same.
+    assert_eq!(paff.run(["room", "set", "build", "--notify", "none"]).code, 0);
+    assert_eq!(neko.run(["send", "#build", "yes"]).code, 0);
+    let id = ticket.to_string();
+    assert_eq!(neko.run(["reply", &id, "why?"]).code, 0);
+    assert_eq!(neko.run(["reply", &id, "No"]).code, 0);
+    let answered = agent.done("answer", json!({"ticket": ticket, "timeout_seconds": 60}));
+    assert_eq!((&answered["choice"], &answered["answer"]["from"]), (&json!("no"), &json!("neko")));
+    assert_eq!(answered["answer"]["room"], "#build");
+    assert_eq!(answered["not_offered"][0]["body"], "why?");
+    let named = json!({"user": "#build", "question": "and ivy?", "from": ["ivy"]});
+    let ticket = agent.done("ask", named)["ticket"].clone();
+    assert_eq!(neko.run(["reply", &ticket.to_string(), "yes"]).code, 0);
+    assert_eq!(agent.done("answer", json!({"ticket": ticket})), json!({"answered": false}));
+    let named = json!({"user": "neko", "question": "?", "from": ["ivy"]});
+    assert_eq!(agent.failed("ask", named)["error"], "from: only a room has it");
+    // Nobody can answer there any more, but what was answered stays.
+    assert_eq!(paff.run(["room", "archive", "build"]).code, 0);
+    let call = json!({"ticket": ticket, "timeout_seconds": 300});
+    let error = agent.failed("answer", call);
+    assert_eq!((&error["exit"], &error["code"]), (&json!(73), &json!("room_refused")), "{error}");
+    let answered = agent.done("answer", json!({"ticket": id.parse::<i64>().unwrap()}));
+    assert_eq!(answered["choice"], "no");
+    agent.end();
+}
+
+#[test]
 fn calls_that_run_at_once_are_limited() {
     let server = Server::start();
     let home = Home::of("neko", server.address());

@@ -323,6 +323,48 @@ fn question_that_was_answered_elsewhere_gets_no_second_answer() {
 }
 
 #[test]
+fn button_of_a_question_in_a_room_answers_it_there_unless_another_member_has() {
+    let desk = Desk::new(r#"while [ ! -e "$HOME/go" ]; do sleep 0.02; done; echo 0"#);
+    let ivy = Home::of("ivy", desk.server.address());
+    assert_eq!(desk.paff.run(["room", "create", "build"]).code, 0);
+    for home in [&desk.neko, &ivy] {
+        assert_eq!(home.run(["room", "join", "build"]).code, 0);
+    }
+    let mut watch = desk.start(&["-n", "5"]);
+    let asked =
+        ["ask,choice:yes,choice:no", "ask,choice:yes", "ask,choice:yes,by:ivy"].map(|tags| {
+            desk.send(&["--tag", tags, "#build", "go?"]);
+            watch.object()["id"].as_i64().unwrap()
+        });
+    wait_until("they are shown", || desk.calls().len() == 3);
+    for call in desk.calls() {
+        assert!(call.contains(&"paff #build".to_owned()), "{call:?}");
+        assert_eq!(call[3], "--action=0=yes");
+    }
+    let [answered, open, of_ivy] = asked;
+    assert_eq!(ivy.run(["reply", &answered.to_string(), "no"]).code, 0);
+    watch.object();
+    fs::write(desk.path("go"), "").unwrap();
+    let mut stderr = BufReader::new(watch.child.stderr.take().unwrap());
+    let mut notes = [String::new(), String::new()];
+    for note in &mut notes {
+        stderr.read_line(note).unwrap();
+    }
+    notes.sort();
+    let expected = [
+        format!("note: question {answered} is no longer open, so yes was not sent\n"),
+        format!("note: question {of_ivy} is for other users of the room, so yes was not sent\n"),
+    ];
+    assert_eq!(notes, expected);
+    wait_until("the answer", || !desk.answers().is_empty());
+    desk.send(&["#build", "end"]);
+    assert!(watch.child.wait().unwrap().success());
+    assert_eq!(desk.answers(), [format!("yes|{open}")]);
+    let sql = format!("select recipient from v2_messages where reply_to = {open}");
+    assert_eq!(desk.server.query(&sql), ["#build"]);
+}
+
+#[test]
 fn open_question_leaves_the_desktop_when_the_watch_ends() {
     // As notify-send does at an interrupt.
     let desk = Desk::new(

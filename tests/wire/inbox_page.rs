@@ -288,6 +288,62 @@ fn two_browsers_and_the_prompt_talk_and_what_is_read_in_one_place_is_read_everyw
 }
 
 #[test]
+fn question_in_a_room_has_buttons_until_a_member_has_answered() {
+    if !browser::is_there() {
+        return;
+    }
+    let server = Server::start_with(HTTP);
+    let [paffs, nekos, ivys] = ["paff", "neko", "ivy"].map(|user| server.log_in(user));
+    let mut wire = server.connect();
+    wire.done(format!(r##"room_create {paffs} {{"room": "#build"}}"##));
+    for token in [&nekos, &ivys] {
+        wire.done(format!(r##"room_join {token} {{"room": "#build"}}"##));
+    }
+    let mut post = |token: &str, tags: &[&str], reply_to: Option<i64>, body: &str| {
+        let mut post = json!({"to": ["#build"], "body": body, "tags": tags});
+        if let Some(id) = reply_to {
+            post["reply_to"] = json!(id);
+        }
+        wire.done(format!("post {token} {post}"))["id"].as_i64().unwrap()
+    };
+    let offer = ["ask", "choice:yes", "choice:no"];
+    let first = post(&paffs, &offer, None, "first?");
+    let of_ivy = post(&paffs, &["ask", "choice:yes", "by:ivy"], None, "ivy?");
+    let second = post(&paffs, &offer, None, "second?");
+    let url = format!("http://{}/#/with/%23build", server.http());
+    let chromium = Browser::start();
+    let neko = chromium.profile().open(&url);
+    log_in(&neko, "neko");
+    let buttons =
+        |id: i64| format!("[...document.querySelectorAll(\"[data-id='{id}'] .choices button\")]");
+    let is_open =
+        |id: i64| format!("{}.map(it => !it.disabled).join() === 'true,true'", buttons(id));
+    neko.wait(&format!("{} && {}", is_open(first), is_open(second)));
+    assert_eq!(neko.value(&format!("{}.length", buttons(of_ivy))), 0);
+    // Neither a message that is no reply nor another answer closes it, and one's own does.
+    post(&ivys, &[], None, "yes");
+    post(&ivys, &[], Some(first), "why?");
+    post(&ivys, &[], None, "last");
+    neko.wait(&shows("last"));
+    neko.wait(&is_open(first));
+    let answer = post(&ivys, &[], Some(first), "No");
+    let is_closed = |id: i64| format!("{}.every(it => it.disabled)", buttons(id));
+    neko.wait(&is_closed(first));
+    assert_eq!(neko.value(&is_open(second)), true);
+    neko.value(&format!("{}[1].click()", buttons(second)));
+    neko.wait(&is_closed(second));
+    neko.wait(&shows("no"));
+    let fetch = format!(r#"fetch {paffs} {{"thread": {second}}}"#);
+    let thread = server.connect().done(fetch)["messages"].take();
+    assert_eq!((&thread[1]["from"], &thread[1]["body"]), (&json!("neko"), &json!("no")));
+    assert_eq!((&thread[1]["room"], &thread[1]["reply_to"]), (&json!("#build"), &json!(second)));
+    // Without the answer it is open again.
+    server.connect().done(format!(r#"delete {ivys} {{"id": {answer}}}"#));
+    neko.wait(&is_open(first));
+    assert_eq!(chromium.complaints(), [""; 0]);
+}
+
+#[test]
 fn what_is_seen_while_the_server_is_away_is_marked_once_it_is_there_again() {
     if !browser::is_there() {
         return;

@@ -13,7 +13,7 @@ use super::moment::{parse_at, parse_in, parse_when};
 use super::values::{
     ReceiptsOf, Since, parse_choice, parse_click, parse_count, parse_cursor, parse_display_name,
     parse_every, parse_expectation, parse_grace, parse_key, parse_message_id, parse_pid,
-    parse_scheduled, parse_tag, parse_tail, parse_timeout, parse_title, parse_tls_host,
+    parse_scheduled, parse_tag, parse_tail, parse_timeout, parse_title, parse_tls_host, parse_user,
 };
 use crate::catalogue::{client, client_help};
 use crate::client::address::Host;
@@ -21,7 +21,7 @@ use crate::client::exit::Exit;
 use crate::client::failure::Failure;
 use crate::model::{
     AccessTokenName, Click, CursorName, Details, DisplayName, ExpectationName, MessageId, Priority,
-    Rights, RoomName, ScheduledId, SessionId, TAGS_MAX, Tag, Tags, Timestamp, Title,
+    Rights, RoomName, ScheduledId, SessionId, TAGS_MAX, Tag, Tags, Timestamp, Title, UserName,
 };
 use crate::protocol::arguments::{Key, When};
 use crate::terminal::reason::{
@@ -414,12 +414,20 @@ pub struct AskArguments {
     /// for the second, 4 for the third, and so on.
     #[arg(long = "choice", value_name = "ANSWER", value_delimiter = ',', value_parser = parse_choice)]
     pub choices: Vec<Tag>,
-    /// The user to ask.
+    /// In a room: accept only the answer of one of these users, separated by commas.
+    #[arg(long, value_name = "USER", value_delimiter = ',', value_parser = parse_user)]
     #[arg(value_hint = ValueHint::Username)]
-    pub user: String,
+    pub from: Vec<UserName>,
+    /// Ask in this room instead of TO: all words are the question. The # of a room may be left out.
+    #[arg(long, value_name = "ROOM", value_parser = parse_room)]
+    pub room: Option<RoomName>,
+    /// The user to ask, or a room: '#build', with quotes in a shell.
+    // With `--room` it is the first word of the question.
+    #[arg(value_name = "TO", value_hint = ValueHint::Username, required_unless_present = "room")]
+    pub to: Option<OsString>,
     /// The question; words are joined with one space. `-` is standard input, and everything after
     /// `--` is text too.
-    #[arg(required = true)]
+    #[arg(required_unless_present = "room")]
     pub text: Vec<OsString>,
 }
 

@@ -48,7 +48,7 @@ enum Wanted {
 fn live(cursor: &Cursor<'_>) -> Vec<String> {
     let Some(argument) = cursor.argument() else { return Vec::new() };
     let wanted = match (cursor.command_name(), argument.get_id().as_str()) {
-        ("send", "to") | ("history", "user") => Wanted::UsersAndRooms,
+        ("send" | "ask", "to") | ("history", "user") => Wanted::UsersAndRooms,
         _ if argument.get_value_hint() == ValueHint::Username => Wanted::Users,
         ("create", "room") => return Vec::new(),
         (command, "room" | "rooms") => {
@@ -133,5 +133,23 @@ fn rooms(
 fn sessions(link: &mut Link, token: Token, found: &dyn Fn(String)) -> Result<(), Failure> {
     let reply = verbs::sessions(link, token)?;
     reply.sessions.iter().map(|session| session.id.0.to_string()).for_each(found);
+    Ok(())
+}
+
+/// Each with the beginning of its text.
+fn own_messages(link: &mut Link, token: Token, found: &dyn Fn(String)) -> Result<(), Failure> {
+    let user = verbs::whoami(link, token)?.user;
+    for message in change::newest_of(link, token, &user, OWN_MESSAGES_MAX)? {
+        found(format!("{}\t{}", message.id.0, change::beginning(message.body.as_str())));
+    }
+    Ok(())
+}
+
+/// Each with the beginning of its text.
+fn own_messages(link: &mut Link, token: Token, found: &dyn Fn(String)) -> Result<(), Failure> {
+    let user = verbs::whoami(link, token)?.user;
+    for message in change::newest_of(link, token, &user, OWN_MESSAGES_MAX)? {
+        found(format!("{}\t{}", message.id.0, change::beginning(message.body.as_str())));
+    }
     Ok(())
 }

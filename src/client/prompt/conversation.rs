@@ -3,6 +3,7 @@
 mod blocks;
 mod commands;
 mod later;
+mod questions;
 pub mod rooms;
 
 use std::io::{self, Write};

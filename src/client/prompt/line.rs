@@ -3,6 +3,7 @@
 /// The verbs of the prompt.
 pub const VERBS: &[&str] = &[
     "answer",
+    "ask",
     "auth",
     "bell",
     "block",
@@ -69,13 +70,16 @@ const SYNONYMS: &[(&str, &str)] = &[
 /// Verbs that may precede a password.
 const SECRET_VERBS: &[&str] = &["auth", "login", "passwd"];
 /// Verbs that precede the name of a user.
-pub const TAKES_NAME: &[&str] = &["auth", "block", "history", "send", "to", "unblock"];
+pub const TAKES_NAME: &[&str] = &["ask", "auth", "block", "history", "send", "to", "unblock"];
 
 /// The least similarity of a suggestion; 1 is equality.
 const SIMILARITY_MIN: f64 = 0.8;
 
 /// With this option, `auth` stores nothing.
 const FORGET: &str = "--forget";
+
+/// With this option, `ask` offers answers.
+const CHOICE: &str = "--choice";
 
 /// A parsed line. Its parts are as they were typed and may be invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,6 +155,15 @@ pub enum Line<'a> {
     Delete {
         /// The message.
         id: i64,
+    },
+    /// `ask [--choice ANSWER[,ANSWER…]] TO TEXT`
+    Ask {
+        /// The offered answers, separated by commas.
+        choices: Option<&'a str>,
+        /// The user, or the room.
+        to: &'a str,
+        /// The question.
+        text: &'a str,
     },
     /// `answer TEXT`
     Answer {
@@ -260,6 +273,11 @@ impl<'a> Line<'a> {
                 id.parse().map_or(Self::Incomplete, |id| Self::CancelScheduled { id })
             }
             ("answer", _) => Self::Answer { text: rest },
+            ("ask", (CHOICE, rest)) => {
+                let (choices, rest) = first_word(rest);
+                Self::ask(Some(choices), first_word(rest))
+            }
+            ("ask", words) => Self::ask(None, words),
             ("reply", (id, text)) => match id.parse() {
                 Ok(id @ 1..) if !text.is_empty() => Self::ReplyTo { id, text },
                 _ => Self::Reply { text: rest },
@@ -310,6 +328,10 @@ impl<'a> Line<'a> {
         Self::Auth { user, password, is_forgotten }
     }
 
+    fn ask(choices: Option<&'a str>, (to, text): (&'a str, &'a str)) -> Self {
+        if text.is_empty() { Self::Incomplete } else { Self::Ask { choices, to, text } }
+    }
+
     fn later((when, rest): (&'a str, &'a str)) -> Self {
         match first_word(rest) {
             (_, "") => Self::Incomplete,
@@ -350,6 +372,7 @@ impl<'a> Line<'a> {
             | Line::Reply { .. }
             | Line::ReplyTo { .. }
             | Line::Edit { .. }
+            | Line::Ask { .. }
             | Line::Answer { .. } => true,
             _ => !line.trim_ascii().contains(['\n', '\r']),
         }
@@ -423,6 +446,14 @@ mod tests {
             ("reply 0 yes", Line::Reply { text: "0 yes" }),
             ("answer yes", Line::Answer { text: "yes" }),
             ("answer", Line::Incomplete),
+            ("ask #build go  now?", Line::Ask { choices: None, to: "#build", text: "go  now?" }),
+            (
+                "ask --choice yes,no neko go?",
+                Line::Ask { choices: Some("yes,no"), to: "neko", text: "go?" },
+            ),
+            ("ask neko", Line::Incomplete),
+            ("ask --choice yes,no neko", Line::Incomplete),
+            ("ask", Line::Incomplete),
             ("bell", Line::Bell { is_on: None }),
             ("bell on", Line::Bell { is_on: Some(true) }),
             ("bell off", Line::Bell { is_on: Some(false) }),

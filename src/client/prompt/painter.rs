@@ -169,6 +169,7 @@ impl Completer for Painter {
                 .map(|verb| format!("{verb} "))
                 .collect(),
             [verb] if line::TAKES_NAME.contains(verb) => self.names(verb, word),
+            ["ask", "--choice", _] => self.names("ask", word),
             ["room", before @ ..] => self.room_words(before, word),
             _ => Vec::new(),
         };
@@ -255,6 +256,8 @@ mod tests {
         assert_eq!(complete("send nana,ne"), (5, vec!["nana,neko ".to_owned()]));
         assert_eq!(complete("to nana,#"), (3, vec!["nana,#news ".to_owned()]));
         assert_eq!(complete("auth #").1.len(), 0);
+        assert_eq!(complete("ask #"), (4, vec!["#news ".to_owned()]));
+        assert_eq!(complete("ask --choice yes,no #"), (20, vec!["#news ".to_owned()]));
         assert_eq!(complete("room in"), (5, vec!["invite ".to_owned()]));
         assert_eq!(complete("room show n"), (10, vec!["news ".to_owned()]));
         assert_eq!(complete("room show #n"), (10, vec!["#news ".to_owned()]));

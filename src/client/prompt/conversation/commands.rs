@@ -18,14 +18,12 @@ use crate::client::render::inbox::{Clock, Layout};
 use crate::client::render::json_line;
 use crate::client::render::messages::moment;
 use crate::client::session::Session;
-use crate::client::{delivery, open_questions, password, question, verbs};
-use crate::model::{
-    CursorName, MailboxName, Message, MessageId, SessionId, StatusText, Token, UserName,
-};
+use crate::client::{delivery, password, verbs};
+use crate::model::{CursorName, MailboxName, MessageId, SessionId, StatusText, Token, UserName};
 use crate::protocol::arguments::{Ack, Delete, Fetch, FetchFrom, Passwd, Revoke, True};
 use crate::protocol::people::ChangeSettings;
 use crate::protocol::refusal::Code;
-use crate::protocol::reply::Conversation as Listed;
+use crate::protocol::reply::{Conversation as Listed, Posted};
 use crate::terminal::text;
 
 /// The number of messages that `history` and `search` show, and of conversations.
@@ -56,6 +54,7 @@ impl Conversation {
             Line::To { to } => self.set_to(to, out)?,
             Line::Reply { text } => self.reply(text, out)?,
             Line::ReplyTo { id, text } => self.reply_to(MessageId(id), text, out)?,
+            Line::Ask { choices, to, text } => self.ask(choices, to, text, out)?,
             Line::Answer { text } => self.answer(text, out)?,
             Line::Edit { id, text } => {
                 let (token, id) = (self.token()?, MessageId(id));
@@ -186,20 +185,24 @@ impl Conversation {
         self.deliver(to, &body.into(), out)
     }
 
-    fn deliver(
+    pub(super) fn deliver(
         &mut self,
         to: &[MailboxName],
         text: &Text,
         out: &mut dyn Write,
     ) -> Result<(), Failure> {
+        self.post(to, text)?;
+        Ok(writeln!(out, "{}", client::message_sent(delivery::names(to, ", ")))?)
+    }
+
+    pub(super) fn post(&mut self, to: &[MailboxName], text: &Text) -> Result<Posted, Failure> {
         let token = self.token()?;
         let key = delivery::new_key()?;
         let posted = delivery::deliver(&mut self.link, token, to, text, &key);
         let posted = posted.map_err(|failure| send::naming_users(failure, to.len()))?;
         self.live.board().record_sent(posted.sent.iter().map(|copy| copy.id));
         to.iter().for_each(|name| self.live.board().add_name(name.clone()));
-        writeln!(out, "{}", client::message_sent(delivery::names(to, ", ")))?;
-        Ok(())
+        Ok(posted)
     }
 
     fn set_to(&mut self, to: &str, out: &mut dyn Write) -> Result<(), Failure> {
@@ -233,30 +236,6 @@ impl Conversation {
         let message = reply::find(&mut self.link, token, id)?;
         let to = reply::other_side(&message, &user);
         self.deliver(&[to], &reply::answer(body, id), out)
-    }
-
-    /// Answers the only open question.
-    fn answer(&mut self, text: &str, out: &mut dyn Write) -> Result<(), Failure> {
-        let user = self.login.as_ref().ok_or(Failure::NotLoggedIn)?.session().user.clone();
-        let token = self.token()?;
-        let body = send::body(text.into())?;
-        let open = open_questions::to_user(&mut self.link, token, &user)?;
-        match open.as_slice() {
-            [] => writeln!(out, "{}", prompt::no_open_question())?,
-            [question] if is_refused(question, text) => {
-                let offered = question::choices(question).join(", ");
-                writeln!(out, "{}", prompt::answer_is_none_of(offered))?;
-            }
-            [question] => {
-                let to = question.from.clone();
-                self.deliver(&[to.into()], &reply::answer(body, question.id), out)?;
-            }
-            several => {
-                writeln!(out, "{}", prompt::several_questions())?;
-                out.write_all(Layout::for_terminal(Clock::Local).page(several).as_bytes())?;
-            }
-        }
-        Ok(())
     }
 
     /// Where an answer to the newest message goes that counts as read.
@@ -446,11 +425,6 @@ impl Conversation {
         writeln!(out, "{}", client::password_changed(revoke::summary(ended)))?;
         Ok(())
     }
-}
-
-/// Whether the question offers answers, and this is none of them.
-fn is_refused(question: &Message, text: &str) -> bool {
-    !question::choices(question).is_empty() && question::chosen(question, text).is_none()
 }
 
 /// Adds the user to a refusal that names none.

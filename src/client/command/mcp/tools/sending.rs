@@ -7,12 +7,14 @@ use super::{refused, tags};
 use crate::catalogue::mcp as texts;
 use crate::client::arguments::parse_choice;
 use crate::client::command::mcp::session::Session;
-use crate::client::command::{parse_user, reply as reply_command, send as send_command};
+use crate::client::command::{
+    ask as ask_command, parse_mailbox, reply as reply_command, send as send_command,
+};
 use crate::client::delivery::{self, Text};
 use crate::client::failure::Failure;
-use crate::client::question::{self, CHOICES_MAX};
+use crate::client::question::CHOICES_MAX;
 use crate::client::verbs;
-use crate::model::{Body, Click, Details, MailboxName, MessageId, Priority, Tag, Title};
+use crate::model::{Body, Click, Details, MailboxName, MessageId, Priority, Tag, Title, UserName};
 use crate::protocol::arguments::Key;
 use crate::protocol::reply::Posted;
 
@@ -73,6 +75,8 @@ pub struct Ask {
     question: String,
     #[serde(default)]
     choices: Vec<String>,
+    #[serde(default)]
+    from: Vec<UserName>,
     key: Option<Key>,
 }
 
@@ -82,8 +86,12 @@ pub fn ask(given: Ask, session: &Session) -> Result<Value, Failure> {
     }
     let choice = |text: &String| parse_choice(text).map_err(|reason| refused("choices", reason));
     let choices: Vec<Tag> = given.choices.iter().map(choice).collect::<Result<_, _>>()?;
-    let to: MailboxName = parse_user(&given.user)?.into();
-    let text = Text { body: body(given.question)?, details: question::details(&choices) };
+    let to = parse_mailbox(&given.user)?;
+    if to.user().is_some() && !given.from.is_empty() {
+        return Err(refused("from", texts::only_in_a_room()));
+    }
+    let details = ask_command::details(&choices, &given.from)?;
+    let text = Text { body: body(given.question)?, details };
     let key = key(given.key)?;
     let posted = post(session, &[to], &text, &key)?;
     Ok(json!({"ticket": posted.id, "key": key, "duplicate": posted.duplicate}))

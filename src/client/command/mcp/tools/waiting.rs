@@ -14,7 +14,7 @@ use crate::client::exit::Exit;
 use crate::client::failure::Failure;
 use crate::client::stream::{SILENCE_MAX, Stream, StreamEvent, Timeouts};
 use crate::client::verbs;
-use crate::model::{Filter, Message};
+use crate::model::Message;
 use crate::protocol::arguments::{Watch, WatchFrom};
 
 /// How long `wait` waits, unless the call says so.
@@ -26,12 +26,12 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 pub fn wait(given: Selection, session: &Session, call: &Call) -> Result<Value, Failure> {
     let from = given.after.map_or(WatchFrom::Unread, WatchFrom::After);
     let timeout = timeout(given.timeout_seconds, WAIT_SECONDS_DEFAULT)?;
-    let filter = filter(&given)?;
+    let begin = Watch { from, filter: filter(&given)?, ..Watch::default() };
     let limit = limit(given.limit)?;
     let mut page = Page::default();
     let mut after = given.after;
     let mut more = false;
-    let mut waiter = Waiter::new(session, from, filter, timeout)?;
+    let mut waiter = Waiter::new(session, begin, timeout)?;
     let mut next = waiter.next(call)?;
     while let Some(message) = next {
         if page.len() == limit || !page.push(&message) {
@@ -56,16 +56,10 @@ pub struct Waiter {
 
 impl Waiter {
     /// Waits for `timeout`, and at least until all existing messages have been looked at.
-    pub fn new(
-        session: &Session,
-        from: WatchFrom,
-        filter: Box<Filter>,
-        timeout: Duration,
-    ) -> Result<Self, Failure> {
+    pub fn new(session: &Session, begin: Watch, timeout: Duration) -> Result<Self, Failure> {
         // A session that has ended is replaced here, before the stream begins.
         session.run(verbs::whoami)?;
         let (dialer, token) = session.for_stream()?;
-        let begin = Watch { from, filter, ..Watch::default() };
         let timeouts = Timeouts { answer: TIMEOUT_DEFAULT, silence: SILENCE_MAX };
         Ok(Self {
             stream: Stream::new(dialer, token, begin, timeouts),

@@ -6,7 +6,7 @@ use crate::client::command::reply;
 use crate::client::exit::Exit;
 use crate::client::failure::{Failure, Refused};
 use crate::client::link::Link;
-use crate::client::{delivery, open_questions};
+use crate::client::{delivery, open_questions, question, verbs};
 use crate::model::{Body, Invalid, Message, Token};
 use crate::protocol::arguments::Key;
 use crate::protocol::refusal::Code;
@@ -26,6 +26,8 @@ pub enum Answered {
     Sent,
     /// The question is not open any more.
     Closed,
+    /// It names users, and this one is not among them.
+    NotAsked,
 }
 
 /// Sends the answer once, whatever happens to the connection. Its key is derived from the question:
@@ -68,17 +70,20 @@ fn try_once(
     let invalid = |invalid: Invalid| Failure::new(Exit::Internal, of_invalid(invalid));
     let key: Key = format!("notify-answer-{}", question.id.0).parse().map_err(invalid)?;
     let body: Body = answer.parse().map_err(invalid)?;
+    let user = match question.to.user() {
+        Some(user) => user.clone(),
+        None => verbs::whoami(link, token)?.user,
+    };
+    if question.to.room().is_some() && !question::may_answer(question, &user) {
+        return Ok(Answered::NotAsked);
+    }
     if !*was_open {
-        let open = match question.to.user() {
-            Some(user) => open_questions::to_user(link, token, user)?,
-            None => Vec::new(),
-        };
-        *was_open = open.iter().any(|other| other.id == question.id);
+        *was_open = open_questions::is_open(link, token, &user, question)?;
         if !*was_open {
             return Ok(Answered::Closed);
         }
     }
-    let to = [question.from.clone().into()];
+    let to = [reply::other_side(question, &user)];
     match delivery::deliver(link, token, &to, &reply::answer(body, question.id), &key) {
         // Another watcher of this user has sent another answer.
         Err(Failure::Refused(Refused { code: Some(Code::KeyConflict), .. })) => {

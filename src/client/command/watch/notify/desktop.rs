@@ -202,6 +202,7 @@ impl Shared {
         match answer::send(&mut link, sender.token, question, answer, pause) {
             Ok(Answered::Sent) => {}
             Ok(Answered::Closed) => note(texts::question_is_closed(question.id.0, answer)),
+            Ok(Answered::NotAsked) => note(texts::question_is_for_others(question.id.0, answer)),
             Err(failure) => {
                 note(texts::notify_answer_not_sent(answer, question.id.0, failure));
             }

@@ -115,9 +115,7 @@ impl Notification {
         if is_cut {
             body.push_str("\n…");
         }
-        let offers = question::is_question(message)
-            && message.to.user().is_some()
-            && !question::choices(message).is_empty();
+        let offers = question::is_question(message) && !question::choices(message).is_empty();
         Self {
             headline: clip(&headline, HEADLINE_CHARS_MAX),
             body: clip(&body, CHARS_MAX),
@@ -169,6 +167,11 @@ mod tests {
             (told.headline.as_str(), told.body.as_str()),
             ("paff", "(reply 17) yes | no\ngo?")
         );
+        assert!(told.question.is_some());
+        let offer = r#"{"tags":["ask","choice:yes"]}"#;
+        let in_room = Message { to: "#build".parse().unwrap(), ..message("paff", "go?", offer) };
+        let told = Notification::of_message(&in_room);
+        assert_eq!(told.headline, "paff #build");
         assert!(told.question.is_some());
         assert!(notification("paff", "go?", r#"{"tags":["ask"]}"#).question.is_none());
     }
