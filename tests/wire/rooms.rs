@@ -163,6 +163,12 @@ fn private_room_is_answered_like_a_missing_one() {
     assert_eq!(outsider.refused(format!(r##"fetch {vanessa} {{"with": "#ops"}}"##)), "not_allowed");
     wire.done(format!(r##"room_kick {paff} {{"room": "#ops", "user": "vanessa"}}"##));
     assert_eq!(ask(&mut outsider), answers);
+    // Blocks between a member and her tell nothing, in either direction.
+    outsider.done(format!(r#"block {vanessa} {{"user": "paff"}}"#));
+    assert_eq!(ask(&mut outsider), answers);
+    wire.done(format!(r#"block {neko} {{"user": "vanessa"}}"#));
+    assert_eq!(ask(&mut outsider), answers);
+    assert_eq!(outsider.refused(format!(r#"fetch {vanessa} {{"thread": 1}}"#)), "unknown_message");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Random sequences of all verbs by several users, against the server and a model of it in memory.
 //! Every reply is compared.
 
+mod blocks;
 mod changes;
 mod reading;
 mod rooms;
@@ -37,6 +38,8 @@ struct Model {
     /// The failed logins of each name.
     failures: BTreeMap<String, usize>,
     rooms: BTreeMap<&'static str, Room>,
+    /// Who blocks whom.
+    blocks: BTreeSet<(&'static str, &'static str)>,
     /// By the user and the conversation: another user, or a room.
     marks: BTreeMap<(&'static str, &'static str), usize>,
 }
@@ -81,7 +84,8 @@ impl Model {
             None => message.to == user,
             Some(room) => {
                 let is_wanted = room.wants(user, &message.body);
-                message.from != user && message.receivers.contains(user) && is_wanted
+                let is_news = message.from != user && !self.is_hidden_from(user, message);
+                is_news && message.receivers.contains(user) && is_wanted
             }
         }
     }
@@ -106,7 +110,7 @@ impl Model {
     /// The messages to a user and to their rooms, own ones included.
     fn readable(&self, user: &str) -> Vec<usize> {
         let is_for = |message: &Message| match message.is_in_room() {
-            true => message.readers.contains(user),
+            true => message.readers.contains(user) && !self.is_hidden_from(user, message),
             false => message.to == user,
         };
         (1..=self.log.len()).filter(|&id| is_for(&self.log[id - 1])).collect()
@@ -199,7 +203,11 @@ impl Run {
         if body.contains(['\r', '\n']) {
             return;
         }
-        self.wire.done(format!("send {token} {to} {body}"));
+        let line = format!("send {token} {to} {body}");
+        if self.model.is_blocked_by(to, user) {
+            return assert_eq!(self.wire.refused(line), "not_allowed");
+        }
+        self.wire.done(line);
         self.model.append(user, to, body.trim_ascii());
     }
 
@@ -231,6 +239,9 @@ impl Run {
                     return;
                 }
                 (earlier.to.clone(), true)
+            }
+            None if to.iter().any(|to| self.model.is_blocked_by(to, user)) => {
+                return assert_eq!(reply["code"], "not_allowed", "{reply}");
             }
             None => {
                 let append =
@@ -306,7 +317,9 @@ impl Run {
             self.model.dead.retain(|&(owner, _, dead)| owner != user || dead > id);
         }
         let reply = self.wire.done(format!(r#"fetch {token} {{"dead": "worker"}}"#));
-        let dead = self.model.dead.iter().filter(|(owner, ..)| *owner == user);
+        let dead = self.model.dead.iter().filter(|&&(owner, _, id)| {
+            owner == user && !self.model.is_hidden_from(user, &self.model.log[id - 1])
+        });
         let dead: Vec<usize> = dead.map(|&(.., id)| id).collect();
         self.check_page(&reply, &dead[..dead.len().min(100)], dead.len() > 100);
     }
@@ -348,7 +361,7 @@ impl Run {
     }
 
     fn step(&mut self) {
-        match self.random.below(160) {
+        match self.random.below(168) {
             0..=3 => self.authenticate(),
             4 => self.fail_to_authenticate(),
             5..=24 => self.send(),
@@ -373,6 +386,7 @@ impl Run {
             137..=139 => self.search(),
             140..=150 => self.edit(),
             151..=156 => self.delete(),
+            157..=164 => self.block(),
             _ => self.watch_changes(),
         }
     }
@@ -394,4 +408,6 @@ fn server_answers_as_its_model_does() {
     let changes = "select id || ' ' || message || ' ' || kind || ' ' || coalesce(body, '-')
                      from v2_changes order by id";
     assert_eq!(run.server.query(changes), run.model.all_changes());
+    let blocks = r#"select "user" || ' ' || blocked from v2_blocks order by 1"#;
+    assert_eq!(run.server.query(blocks), run.model.all_blocks());
 }

@@ -44,7 +44,8 @@ impl Model {
         self.ever(id).is_some_and(|message| match self.rooms.get(message.to) {
             None => message.to == user,
             Some(room) => {
-                let is_received = message.from != user && message.receivers.contains(user);
+                let is_news = message.from != user && !self.is_hidden_from(user, message);
+                let is_received = is_news && message.receivers.contains(user);
                 is_received && !room.is_muted(user) && room.was_in(user, change)
             }
         })
@@ -147,7 +148,9 @@ impl Run {
         let id = self.some_message(user);
         let line = format!("delete {token} {}", json!({"id": id}));
         let model = &mut self.model;
-        let message = model.ever(id).filter(|message| message.is_read_by(user));
+        let message = model
+            .ever(id)
+            .filter(|message| message.is_read_by(user) && !model.is_hidden_from(user, message));
         let may = message.map(|message| message.from == user || model.is_moderator(user, message));
         match (may, model.deleted.get(&id)) {
             (Some(true), Some(&(_, change))) => self.check_changed(line, (id, change, true)),
@@ -201,10 +204,10 @@ impl Model {
     /// Why a user cannot edit a message.
     fn refusal_to_edit(&self, user: &str, id: usize) -> Option<&'static str> {
         let message = self.log.get(id - 1).filter(|message| message.is_there());
-        let Some(message) = message.filter(|message| message.is_read_by(user)) else {
-            return Some("unknown_message");
-        };
-        if message.from != user {
+        let is_seen =
+            |message: &&Message| message.is_read_by(user) && !self.is_hidden_from(user, message);
+        let Some(message) = message.filter(is_seen) else { return Some("unknown_message") };
+        if message.from != user || self.is_blocked_by(message.to, user) {
             return Some("not_allowed");
         }
         self.rooms.get(message.to).and_then(|room| room.refusal_to_post(user))

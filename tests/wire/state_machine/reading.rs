@@ -135,7 +135,11 @@ impl Run {
         }
         assert_eq!(wire.reply()["event"], "caught_up");
         let to = self.session();
-        self.wire.done(format!("send {} {user} live", to.token));
+        let line = format!("send {} {user} live", to.token);
+        if self.model.is_blocked_by(user, to.user) {
+            return assert_eq!(self.wire.refused(line), "not_allowed");
+        }
+        self.wire.done(line);
         let id = self.model.append(to.user, user, "live");
         assert_eq!(wire.reply()["id"], id);
     }
@@ -209,9 +213,11 @@ impl Run {
         }
         let reply = self.wire.done(line);
         let is_found = |id: &usize| {
-            let Message { to, body, readers, .. } = &self.model.log[id - 1];
+            let message = &self.model.log[id - 1];
+            let Message { to, body, readers, .. } = message;
             let has_word = body.split_whitespace().any(|found| found == word);
-            has_word && readers.contains(user) && place.is_none_or(|room| room == *to)
+            let is_seen = readers.contains(user) && !self.model.is_hidden_from(user, message);
+            has_word && is_seen && place.is_none_or(|room| room == *to)
         };
         let expected: Vec<usize> = (1..=self.model.log.len()).rev().filter(is_found).collect();
         self.check_page(&reply, &expected, false);
@@ -220,7 +226,7 @@ impl Run {
 
 impl Model {
     /// The messages that a page looks at: those to the user, and to rooms that they have not muted, own
-    /// ones included.
+    /// ones and those of blocked users included.
     fn received(&self, user: &str) -> Vec<usize> {
         let is_received = |message: &Message| match self.rooms.get(message.to) {
             None => message.to == user,
@@ -232,6 +238,7 @@ impl Model {
     /// What a user may read of a room, or what they got of it, muted or not.
     fn in_room(&self, user: &str, room: &str, is_incoming: bool) -> Vec<usize> {
         let is_it = |message: &Message| match is_incoming {
+            _ if self.is_hidden_from(user, message) => false,
             true => message.receivers.contains(user) && message.from != user,
             false => message.readers.contains(user),
         };
