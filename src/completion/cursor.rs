@@ -91,7 +91,8 @@ impl<'a> Cursor<'a> {
         &self.global
     }
 
-    /// What can stand here. `live` supplies values that are not in the definitions.
+    /// What can stand here. `live` supplies values that are not in the definitions. A tab may follow
+    /// a value, and after it what it means, on one line.
     pub fn offer(&self, live: impl FnOnce(&Self) -> Vec<String>) -> Offer {
         if self.takes_options && self.word.starts_with('-') {
             return Offer::Words(self.options());
@@ -114,7 +115,7 @@ impl<'a> Cursor<'a> {
         }
         let values = argument.get_possible_values();
         if values.is_empty() {
-            words.extend(live(self).iter().filter_map(|value| self.word(value, None)));
+            words.extend(live(self).iter().filter_map(|value| self.live_word(value)));
         }
         let values = values.iter().filter(|value| !value.is_hide_set());
         words.extend(values.filter_map(|value| self.word(value.get_name(), value.get_help())));
@@ -134,6 +135,11 @@ impl<'a> Cursor<'a> {
             [long, short].into_iter().flatten().map(|name| (name, option.get_help()))
         });
         names.filter_map(|(name, help)| self.word(&name, help)).collect()
+    }
+
+    fn live_word(&self, value: &str) -> Option<Word> {
+        let (value, meaning) = value.split_once('\t').unwrap_or((value, ""));
+        self.word(value, None).map(|word| Word { meaning: meaning.to_owned(), ..word })
     }
 
     /// Completes the word with `value`, if `value` continues it and is safe in a shell.

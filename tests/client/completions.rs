@@ -221,6 +221,11 @@ fn what_is_typed_is_completed(name: &'static str) {
     let line = format!("chat-server --db {} user show van", server.database().display());
     shell.completes_at_last(&line, &format!("{line}essa "));
     shell.completes_at_last("chat-cli revoke ", "chat-cli revoke 1 ");
+    // The message that paff has sent. The first one is robo's.
+    assert_eq!(home.run(["send", "neko", "hai neko"]).code, 0);
+    shell.completes_at_last("chat-cli edit ", "chat-cli edit 2 ");
+    shell.completes_at_last("chat-cli delete ", "chat-cli delete 2 ");
+    shell.offers_nothing("chat-cli edit 2 ne");
     shell.offers_nothing("chat-cli send nobod");
     shell.offers_nothing("chat-cli send neko who");
 }

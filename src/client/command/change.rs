@@ -13,9 +13,10 @@ use crate::client::failure::Failure;
 use crate::client::link::Link;
 use crate::client::render::{View, object};
 use crate::client::{delivery, local_login, verbs};
-use crate::model::{Key, MessageId, Token};
-use crate::protocol::arguments::{Delete, Edit};
+use crate::model::{Key, Message, MessageId, Token, UserName};
+use crate::protocol::arguments::{Delete, Edit, Search};
 use crate::protocol::reply::Changed;
+use crate::terminal::text;
 
 /// Gives a message of the user another text, exactly once.
 pub fn edit(
@@ -68,6 +69,28 @@ pub fn delete(
         writeln!(out, "{}", change::message_is_deleted(arguments.message.0))?;
     }
     Ok(Exit::Done)
+}
+
+/// The user's own newest messages that are not deleted, newest first, at most `limit`.
+pub fn newest_of(
+    link: &mut Link,
+    token: Token,
+    user: &UserName,
+    limit: usize,
+) -> Result<Vec<Message>, Failure> {
+    let search = Search { query: format!("from:{user}"), before: None, limit };
+    let found = verbs::search(link, token, search)?;
+    Ok(found.messages.into_iter().map(|hit| hit.message).collect())
+}
+
+/// The beginning of a text, on one line that is safe to show.
+pub fn beginning(text: &str) -> String {
+    const CHARACTERS_MAX: usize = 40;
+    let line = text::visible(text.lines().next().unwrap_or_default());
+    match line.char_indices().nth(CHARACTERS_MAX) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
 }
 
 /// [`edit`] at the prompt.

@@ -6,6 +6,7 @@ use std::io::Write;
 
 use clap::{CommandFactory, ValueHint};
 
+use super::change;
 use crate::catalogue::{client_help, command_line};
 use crate::client::arguments::Arguments;
 use crate::client::exit::Exit;
@@ -20,6 +21,9 @@ use crate::protocol::arguments::{Fetch, FetchFrom};
 
 /// How many of the newest messages to search for senders.
 const MESSAGES_MAX: usize = 100;
+
+/// How many of the user's own messages to offer.
+const OWN_MESSAGES_MAX: usize = 20;
 
 /// Prints the script or the completions.
 pub fn run(arguments: &CompletionsArguments, out: &mut dyn Write) -> Result<Exit, Failure> {
@@ -41,6 +45,8 @@ enum Wanted {
         is_hashed: bool,
     },
     Sessions,
+    /// The newest messages of the user.
+    OwnMessages,
 }
 
 /// The values that can stand at the cursor: from the configuration file, or from the server if it
@@ -56,6 +62,7 @@ fn live(cursor: &Cursor<'_>) -> Vec<String> {
             Wanted::Rooms { mine, is_hashed: cursor.typed().starts_with('#') }
         }
         ("revoke", "id") => Wanted::Sessions,
+        ("edit" | "delete", "message") => Wanted::OwnMessages,
         (_, "profile") => return profiles(),
         _ => return Vec::new(),
     };
@@ -88,6 +95,7 @@ fn ask(settings: Settings, wanted: Wanted, found: &dyn Fn(String)) {
             found(room.as_str()[usize::from(!is_hashed)..].to_owned());
         }),
         Wanted::Sessions => sessions(&mut link, token, found),
+        Wanted::OwnMessages => own_messages(&mut link, token, found),
     };
     local_login::end(&mut link);
 }
@@ -133,15 +141,6 @@ fn rooms(
 fn sessions(link: &mut Link, token: Token, found: &dyn Fn(String)) -> Result<(), Failure> {
     let reply = verbs::sessions(link, token)?;
     reply.sessions.iter().map(|session| session.id.0.to_string()).for_each(found);
-    Ok(())
-}
-
-/// Each with the beginning of its text.
-fn own_messages(link: &mut Link, token: Token, found: &dyn Fn(String)) -> Result<(), Failure> {
-    let user = verbs::whoami(link, token)?.user;
-    for message in change::newest_of(link, token, &user, OWN_MESSAGES_MAX)? {
-        found(format!("{}\t{}", message.id.0, change::beginning(message.body.as_str())));
-    }
     Ok(())
 }
 

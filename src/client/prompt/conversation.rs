@@ -14,14 +14,15 @@ use serde_json::Value;
 use super::line::{self};
 use super::live::LiveWatch;
 use super::login::Login;
-use super::notice_board::{NoticeBoard, Progress};
+use super::notice_board::{NoticeBoard, OWN_MESSAGES_MAX, Progress};
 use crate::catalogue::{client, configuration, prompt, shared};
+use crate::client::command::change;
 use crate::client::failure::{Failure, Refused};
 use crate::client::link::Link;
 use crate::client::session::{self};
 use crate::client::state_folder::StateFolder;
 use crate::client::{delivery, verbs};
-use crate::model::{CursorName, MailboxName, Password, Token};
+use crate::model::{CursorName, MailboxName, Password, Token, UserName};
 use crate::protocol::arguments::{Ack, Mark};
 use crate::protocol::refusal::Code;
 
@@ -218,8 +219,9 @@ impl Conversation {
             } else if let Ok(reply) = verbs::list(&mut self.link, login.token()) {
                 add_listed_users(board, &reply);
             }
-            let token = login.token();
+            let (token, user) = (login.token(), login.session().user.clone());
             self.learn_rooms(token);
+            self.learn_own_messages(token, &user);
         }
         let board = self.live.board();
         match board.unread() {
@@ -228,6 +230,15 @@ impl Conversation {
             count => writeln!(out, "{}", prompt::unread(count))?,
         }
         Ok(())
+    }
+
+    /// Learns the user's own newest messages, for completion. An older server finds none.
+    fn learn_own_messages(&mut self, token: Token, user: &UserName) {
+        let own = change::newest_of(&mut self.link, token, user, OWN_MESSAGES_MAX);
+        let board = self.live.board();
+        for message in own.into_iter().flatten() {
+            board.add_own(message.id, message.body.as_str());
+        }
     }
 
     /// Asks for the unread count. If no answer comes, the next command reports it.

@@ -3,7 +3,7 @@
 
 mod unread;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -20,6 +20,8 @@ const WAITING_MESSAGES_MAX: usize = 1000;
 /// How many messages that were sent here are remembered. One message to a hundred users counts as a
 /// hundred.
 const SENT_MESSAGES_MAX: usize = 400;
+/// How many of the user's own messages are remembered for completion.
+pub const OWN_MESSAGES_MAX: usize = 20;
 /// How many names are remembered for completion.
 const NAMES_MAX: usize = 1000;
 
@@ -74,6 +76,8 @@ struct State {
     replying: Option<MailboxName>,
     /// The newest messages that were sent here.
     sent: VecDeque<MessageId>,
+    /// The user's own newest messages, with their text.
+    own: BTreeMap<MessageId, String>,
     /// The known users and rooms.
     names: BTreeSet<MailboxName>,
 }
@@ -109,6 +113,9 @@ impl NoticeBoard {
             let mut state = self.lock();
             if state.watch != watch.0 {
                 return;
+            }
+            if let Notice::Sent(message) = &notice {
+                state.add_own(message.id, message.body.as_str());
             }
             if let Notice::Sent(message) = &notice
                 && (state.sent.contains(&message.id) || state.notices.len() >= WAITING_MESSAGES_MAX)
@@ -281,6 +288,23 @@ impl NoticeBoard {
         self.lock().sent.contains(&id)
     }
 
+    /// Remembers a message of the user for completion, or its new text.
+    pub fn add_own(&self, id: MessageId, text: &str) {
+        self.lock().add_own(id, text);
+    }
+
+    /// A message of the user was deleted.
+    pub fn remove_own(&self, id: MessageId) {
+        self.lock().own.remove(&id);
+    }
+
+    /// The user's own newest messages whose ids begin so, the newest first, each with its text.
+    pub fn own_messages(&self, begin: &str) -> Vec<(MessageId, String)> {
+        let state = self.lock();
+        let own = state.own.iter().rev().filter(|(id, _)| id.0.to_string().starts_with(begin));
+        own.map(|(id, text)| (*id, text.clone())).collect()
+    }
+
     /// Whether messages ring from now on.
     pub fn set_bell(&self, is_on: bool) {
         self.is_bell_on.store(is_on, Ordering::Relaxed);
@@ -357,6 +381,13 @@ impl NoticeBoard {
 }
 
 impl State {
+    fn add_own(&mut self, id: MessageId, text: &str) {
+        self.own.insert(id, text.to_owned());
+        while self.own.len() > OWN_MESSAGES_MAX {
+            self.own.pop_first();
+        }
+    }
+
     fn add_name(&mut self, name: MailboxName) {
         if self.names.len() < NAMES_MAX {
             self.names.insert(name);
@@ -492,6 +523,28 @@ mod tests {
         assert_eq!(replies_to(&board).as_deref(), Some("#build"));
         assert_eq!(board.names("#").len(), 1);
         assert!(board.users("").iter().all(|user| user.as_str() != "#build"));
+    }
+
+    #[test]
+    fn own_newest_messages_are_remembered_wherever_they_were_sent() {
+        let board = NoticeBoard::default();
+        let watch = board.begin_watch();
+        board.add_own(MessageId(3), "one");
+        if let Notice::Message(sent) = message(12) {
+            board.post(watch, Notice::Sent(sent));
+        }
+        board.add_own(MessageId(14), "three");
+        let offered = |begin: &str| -> Vec<String> {
+            let own = board.own_messages(begin).into_iter();
+            own.map(|(id, text)| format!("{} {text}", id.0)).collect()
+        };
+        assert_eq!(offered(""), ["14 three", "12 hai", "3 one"]);
+        board.remove_own(MessageId(14));
+        board.add_own(MessageId(12), "edited");
+        assert_eq!(offered("1"), ["12 edited"]);
+        (20..60).for_each(|id| board.add_own(MessageId(id), "x"));
+        assert_eq!(offered("").len(), OWN_MESSAGES_MAX);
+        assert_eq!(offered("")[0], "59 x");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
-use rustyline::completion::Completer;
+use rustyline::completion::{Completer, Pair};
 use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::Hinter;
 use rustyline::validate::Validator;
@@ -26,6 +26,7 @@ use rustyline::{CompletionType, Context, Helper};
 use super::conversation::rooms;
 use super::line;
 use super::notice_board::{Notice, NoticeBoard};
+use crate::client::command::change::beginning;
 use crate::client::render::inbox::{Clock, Layout};
 use crate::client::render::wrap::{fitted, wrap};
 use crate::model::MailboxName;
@@ -148,14 +149,14 @@ impl Highlighter for Painter {
 }
 
 impl Completer for Painter {
-    type Candidate = String;
+    type Candidate = Pair;
 
     fn complete(
         &self,
         line: &str,
         position: usize,
         _context: &Context<'_>,
-    ) -> rustyline::Result<(usize, Vec<String>)> {
+    ) -> rustyline::Result<(usize, Vec<Pair>)> {
         let typed = &line[..position];
         let begin = typed.rfind(' ').map_or(0, |space| space + 1);
         let word = &typed[begin..];
@@ -171,9 +172,11 @@ impl Completer for Painter {
             [verb] if line::TAKES_NAME.contains(verb) => self.names(verb, word),
             ["ask", "--choice", _] => self.names("ask", word),
             ["room", before @ ..] => self.room_words(before, word),
+            ["edit" | "delete"] => return Ok((begin, self.own_messages(word))),
             _ => Vec::new(),
         };
-        Ok((begin, words))
+        let words = words.into_iter().map(|word| Pair { display: word.clone(), replacement: word });
+        Ok((begin, words.collect()))
     }
 }
 
@@ -186,6 +189,16 @@ impl Painter {
         let names = names.filter(|name| takes_room || name.user().is_some());
         let is_named = |name: &MailboxName| before.split(',').any(|it| it == name.as_str());
         names.filter(|name| !is_named(name)).map(|name| format!("{before}{name} ")).collect()
+    }
+
+    /// The user's own messages, shown with the beginning of their text.
+    fn own_messages(&self, word: &str) -> Vec<Pair> {
+        let own = self.board.own_messages(word).into_iter();
+        own.map(|(id, text)| {
+            let display = format!("{}  {}", id.0, beginning(&text));
+            Pair { display, replacement: format!("{} ", id.0) }
+        })
+        .collect()
     }
 
     /// The words that can stand after `room` and these words: a command, a room, or users.
@@ -229,6 +242,7 @@ fn recounted(prompt: &str, unread: usize) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::MessageId;
 
     #[test]
     fn count_in_the_prompt_changes_only_where_its_width_stays() {
@@ -244,10 +258,15 @@ mod tests {
         for name in ["neko", "nana", "paff", "#news"] {
             board.add_name(name.parse().unwrap());
         }
+        board.add_own(MessageId(17), "hai \u{1b}neko\ntwo");
         let painter = Painter::new(board);
         let history = rustyline::history::MemHistory::new();
-        let complete =
+        let pairs =
             |line: &str| painter.complete(line, line.len(), &Context::new(&history)).unwrap();
+        let complete = |line: &str| -> (usize, Vec<String>) {
+            let (begin, words) = pairs(line);
+            (begin, words.into_iter().map(|word| word.replacement).collect())
+        };
         let verbs = ["search ", "send ", "sessions "].map(str::to_owned);
         assert_eq!(complete("se"), (0, verbs.to_vec()));
         assert_eq!(complete("send n"), (5, vec!["nana ".to_owned(), "neko ".to_owned()]));
@@ -258,6 +277,9 @@ mod tests {
         assert_eq!(complete("auth #").1.len(), 0);
         assert_eq!(complete("ask #"), (4, vec!["#news ".to_owned()]));
         assert_eq!(complete("ask --choice yes,no #"), (20, vec!["#news ".to_owned()]));
+        assert_eq!(complete("delete 1"), (7, vec!["17 ".to_owned()]));
+        assert_eq!(pairs("edit ").1[0].display, "17  hai \\x1bneko");
+        assert_eq!(complete("edit 17 1").1.len(), 0);
         assert_eq!(complete("room in"), (5, vec!["invite ".to_owned()]));
         assert_eq!(complete("room show n"), (10, vec!["news ".to_owned()]));
         assert_eq!(complete("room show #n"), (10, vec!["#news ".to_owned()]));

@@ -59,11 +59,13 @@ impl Conversation {
             Line::Edit { id, text } => {
                 let (token, id) = (self.token()?, MessageId(id));
                 change::edit_at_prompt(&mut self.link, token, (id, text))?;
+                self.live.board().add_own(id, text);
                 writeln!(out, "{}", changed::message_is_edited(id.0))?;
             }
             Line::Delete { id } => {
                 let (token, id) = (self.token()?, MessageId(id));
                 verbs::delete(&mut self.link, token, Delete { id })?;
+                self.live.board().remove_own(id);
                 writeln!(out, "{}", changed::message_is_deleted(id.0))?;
             }
             Line::Bell { is_on } => self.bell(is_on, out)?,
@@ -200,7 +202,9 @@ impl Conversation {
         let key = delivery::new_key()?;
         let posted = delivery::deliver(&mut self.link, token, to, text, &key);
         let posted = posted.map_err(|failure| send::naming_users(failure, to.len()))?;
-        self.live.board().record_sent(posted.sent.iter().map(|copy| copy.id));
+        let board = self.live.board();
+        board.record_sent(posted.sent.iter().map(|copy| copy.id));
+        posted.sent.iter().for_each(|copy| board.add_own(copy.id, text.body.as_str()));
         to.iter().for_each(|name| self.live.board().add_name(name.clone()));
         Ok(posted)
     }
