@@ -82,6 +82,10 @@ texts! {
         en: "you are in too many rooms: leave one first",
         id: "kamu ada di terlalu banyak ruang: tinggalkan salah satunya dulu",
     }
+    you_had_too_many_memberships {
+        en: "you have joined rooms too often, and can join no more",
+        id: "kamu sudah terlalu sering masuk ruang, dan tidak bisa masuk lagi",
+    }
     unknown_scheduled {
         en: "there is no such scheduled message",
         id: "pesan terjadwal itu tidak ada",

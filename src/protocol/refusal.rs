@@ -11,6 +11,9 @@ use super::json;
 
 /// The text of [`Code::NotAllowed`] for a message to a user. It gives no reason.
 pub const NOT_TO_THIS_USER: &str = "you may not send to this user";
+/// How the message of `too_many_rooms` ends for a user who has had as many memberships as there may
+/// be. The number is before it.
+pub const MANY_MEMBERSHIPS: &str = "memberships of rooms, the most that a user may have";
 
 /// The text of [`Code::BadArgument`] for a name that is a user's and, with `#`, a room's: see
 /// [`Post::or_room`](super::arguments::Post::or_room).

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::sessions::LiveSession;
 use super::{Responder, Service, failure};
 use crate::model::{RoomName, UserId};
-use crate::protocol::refusal::{Code, Refusal};
+use crate::protocol::refusal::{Code, MANY_MEMBERSHIPS, Refusal};
 use crate::protocol::reply::Reply;
 use crate::protocol::rooms::{
     MemberInfo, MemberList, MembersAfter, OfRoom, RoomAction, RoomArchive, RoomCreate, RoomInfo,
@@ -14,8 +14,8 @@ use crate::protocol::rooms::{
 };
 use crate::store::{
     Actor, ArchiveRoom, CreateRoom, EngineWrite, FindRoom, InviteToRoom, JoinRoom, Joining,
-    KickFromRoom, LeaveRoom, ListMembers, ListRooms, Member, ROOMS_OF_USER_MAX, Room, RoomAnswer,
-    RoomChanged, RoomRefused, RoomSettings, SetRoom,
+    KickFromRoom, LeaveRoom, ListMembers, ListRooms, MEMBERSHIPS_OF_USER_MAX, Member,
+    ROOMS_OF_USER_MAX, Room, RoomAnswer, RoomChanged, RoomRefused, RoomSettings, SetRoom,
 };
 
 impl Service {
@@ -201,6 +201,10 @@ fn refusal(refused: RoomRefused, room: &RoomName) -> Refusal {
         RoomRefused::TooManyInAll => Code::TooManyRooms,
         RoomRefused::TooManyOfUser => {
             let message = format!("you are in {ROOMS_OF_USER_MAX} rooms: leave one first");
+            return Refusal::new(Code::TooManyRooms, message);
+        }
+        RoomRefused::TooManyMemberships => {
+            let message = format!("you have had {MEMBERSHIPS_OF_USER_MAX} {MANY_MEMBERSHIPS}");
             return Refusal::new(Code::TooManyRooms, message);
         }
         RoomRefused::UnknownUsers(names) => {

@@ -446,8 +446,9 @@ fn rooms_and_what_members_read_survive_a_kill() {
 #[test]
 fn user_in_too_many_rooms_creates_none_and_leaves_its_name_free() {
     const ROOMS_OF_USER_MAX: usize = 1_024;
+    const MEMBERSHIPS_OF_USER_MAX: usize = 8_192;
     let server = Server::start();
-    let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
+    let [paff, neko, ivy] = ["paff", "neko", "ivy"].map(|user| server.log_in(user));
     let mut lines = format!(
         "{}\n",
         json!({"type": "header", "format": "chat-export",
@@ -463,14 +464,27 @@ fn user_in_too_many_rooms_creates_none_and_leaves_its_name_free() {
                    "notify": "all", "joined_after": 0, "sees_after": 0}),
         );
         lines += &format!("{of}\n{membership}\n");
+        // ivy is in none of them any more.
+        for begin in 0..MEMBERSHIPS_OF_USER_MAX / ROOMS_OF_USER_MAX {
+            let membership = json!({"type": "membership", "room": room, "user": "ivy", "role": "member",
+                       "notify": "all", "joined_after": begin, "sees_after": 0,
+                       "left_upto": begin});
+            lines += &format!("{membership}\n");
+        }
     }
     let imported = operator::run_with_input(&server.database(), &["import", "-"], &lines);
     assert_eq!(imported.code, 0, "{imported:?}");
     let mut wire = server.connect();
     let create = |token: &str| format!(r##"room_create {token} {{"room": "#next"}}"##);
     for _ in 0..2 {
-        assert_eq!(wire.refused(create(&paff)), "too_many_rooms");
+        let refused = wire.ask(create(&paff));
+        assert_eq!(refused["code"], "too_many_rooms");
+        assert_eq!(refused["message"], "you are in 1024 rooms: leave one first");
     }
+    let refused = wire.ask(create(&ivy));
+    assert_eq!(refused["code"], "too_many_rooms");
+    let message = "you have had 8192 memberships of rooms, the most that a user may have";
+    assert_eq!(refused["message"], message);
     assert_eq!(wire.refused(format!(r##"room {neko} {{"room": "#next"}}"##)), "unknown_room");
     assert_eq!(wire.done(create(&neko))["members"], 1);
     assert_eq!(

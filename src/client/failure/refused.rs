@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::catalogue::{Language, language, refusal, room, shared};
 use crate::client::exit::Exit;
-use crate::protocol::refusal::{Code, NOT_TO_THIS_USER};
+use crate::protocol::refusal::{Code, MANY_MEMBERSHIPS, NOT_TO_THIS_USER};
 use crate::protocol::reply::DecodedReply;
 use crate::terminal::text;
 
@@ -82,6 +82,9 @@ impl Refused {
             None if message == NOT_TO_THIS_USER => refusal::not_allowed_to_user().into(),
             None if message.is_empty() || is_text_of_a_code(message) => said.into(),
             // Not the server, but this user has too many.
+            None if code == Code::TooManyRooms && message.ends_with(MANY_MEMBERSHIPS) => {
+                refusal::you_had_too_many_memberships().into()
+            }
             None if code == Code::TooManyRooms => refusal::you_have_too_many_rooms().into(),
             None => format!("{said} ({message})").into(),
         }
@@ -245,6 +248,10 @@ mod tests {
         let of_user = "kamu ada di terlalu banyak ruang: tinggalkan salah satunya dulu";
         assert_eq!(shown(Language::Indonesian, &user), of_user);
         assert_eq!(shown(Language::Seed, &user), user.message);
+        let ever = format!("you have had 8192 {MANY_MEMBERSHIPS}");
+        let ever = Refused::new(Code::TooManyRooms, ever);
+        let of_user = "you have joined rooms too often, and can join no more";
+        assert_eq!(shown(Language::English, &ever), of_user);
     }
 
     #[test]

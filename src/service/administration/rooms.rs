@@ -139,6 +139,9 @@ fn refusal(refused: RoomRefused, room: &RoomName) -> Refusal {
         RoomRefused::TooManyOfUser => {
             (Code::TooManyRooms, "the user is in as many rooms as a user may be".to_owned())
         }
+        RoomRefused::TooManyMemberships => {
+            (Code::TooManyRooms, "the user has had as many memberships as a user may".to_owned())
+        }
         RoomRefused::TooManyInAll => {
             (Code::TooManyRooms, "there are as many rooms as there may be".to_owned())
         }

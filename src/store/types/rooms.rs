@@ -206,12 +206,23 @@ pub enum RoomRefused {
     LastOwner,
     /// The room is archived.
     Archived,
-    /// The user would be in too many rooms, or was in too many already.
+    /// The user would be in more than [`ROOMS_OF_USER_MAX`] rooms.
     TooManyOfUser,
+    /// The user would have had more than [`MEMBERSHIPS_OF_USER_MAX`] memberships.
+    TooManyMemberships,
     /// There are as many rooms as there may be.
     TooManyInAll,
     /// No users have these names, or the user who should get a role is not a member.
     UnknownUsers(Vec<UserName>),
+}
+
+/// Whether a user who is in `now` rooms, and has had `ever` memberships, may begin another.
+pub fn may_begin_another(now: usize, ever: usize) -> RoomAnswer<()> {
+    match () {
+        () if now >= ROOMS_OF_USER_MAX => Err(RoomRefused::TooManyOfUser),
+        () if ever >= MEMBERSHIPS_OF_USER_MAX => Err(RoomRefused::TooManyMemberships),
+        () => Ok(()),
+    }
 }
 
 /// A room after a change.

@@ -99,7 +99,7 @@ pub(in super::super) fn room_beyond_a_limit_is_refused_and_not_created(open: Ope
     for _ in 0..MEMBERSHIPS_OF_USER_MAX {
         assert_eq!((join(UserId(3), next), leave()), (Ok(()), Ok(())));
     }
-    assert_eq!(join(UserId(3), next), Err(RoomRefused::TooManyOfUser));
+    assert_eq!(join(UserId(3), next), Err(RoomRefused::TooManyMemberships));
     for number in next + 1..ROOMS_MAX {
         assert_eq!(create(Actor::Operator, number), Ok(()));
     }

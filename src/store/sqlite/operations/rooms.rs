@@ -12,8 +12,8 @@ use crate::store::sqlite::rooms::{self, word};
 use crate::store::sqlite::write::context::WriteContext;
 use crate::store::types::rooms::{
     Act, Actor, ArchiveRoom, CreateRoom, InviteToRoom, JoinRoom, Joining, KickFromRoom, LeaveRoom,
-    MEMBERSHIPS_OF_USER_MAX, Membership, Others, Place, ROOMS_MAX, ROOMS_OF_USER_MAX, RoomAnswer,
-    RoomChanged, RoomRefused, RoomSettings, SetRoom, allowed, may_get_role, may_leave,
+    Membership, Others, Place, ROOMS_MAX, RoomAnswer, RoomChanged, RoomRefused, RoomSettings,
+    SetRoom, allowed, may_begin_another, may_get_role, may_leave,
 };
 
 impl Apply for CreateRoom {
@@ -292,8 +292,7 @@ fn may_be_in_another(connection: &Connection, user: UserId) -> rusqlite::Result<
                FROM memberships WHERE user_id = ?1",
         )?
         .query_row([user.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let is_full = now as usize >= ROOMS_OF_USER_MAX || ever as usize >= MEMBERSHIPS_OF_USER_MAX;
-    Ok(if is_full { Err(RoomRefused::TooManyOfUser) } else { Ok(()) })
+    Ok(may_begin_another(now as usize, ever as usize))
 }
 
 /// Begins a membership. If nothing was sent since the user left, the last one goes on instead: it

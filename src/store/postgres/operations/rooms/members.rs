@@ -4,9 +4,7 @@ use crate::model::{History, Notify, Role, RoomId, UserId};
 use crate::store::postgres::error::Result;
 use crate::store::postgres::operations::cursors;
 use crate::store::postgres::session::Session;
-use crate::store::types::rooms::{
-    MEMBERSHIPS_OF_USER_MAX, Membership, Others, ROOMS_OF_USER_MAX, RoomAnswer, RoomRefused,
-};
+use crate::store::types::rooms::{Membership, Others, RoomAnswer, may_begin_another};
 
 /// The role of a member.
 pub(super) fn role_of(session: &mut Session, room: RoomId, user: UserId) -> Result<Option<Role>> {
@@ -39,8 +37,7 @@ pub(super) fn may_be_in_another(session: &mut Session, user: UserId) -> Result<R
         &[&user.0],
     )?;
     let [ever, now] = [0, 1].map(|column| usize::try_from(row.get::<_, i64>(column)).unwrap_or(0));
-    let is_full = now >= ROOMS_OF_USER_MAX || ever >= MEMBERSHIPS_OF_USER_MAX;
-    Ok(if is_full { Err(RoomRefused::TooManyOfUser) } else { Ok(()) })
+    Ok(may_begin_another(now, ever))
 }
 
 /// Begins a membership. If nothing was sent since the user left, the last one goes on instead: it
