@@ -19,6 +19,7 @@ pub mod durability;
 pub mod encryption;
 mod error;
 pub(in crate::store) mod export;
+mod folding;
 pub(in crate::store) mod followed;
 mod indexer;
 mod lag;

@@ -11,6 +11,7 @@ use foldhash::fast::RandomState;
 use crate::model::{MailboxId, MessageId, RoomName, UserId, UserName};
 use crate::store::postgres::blocks;
 use crate::store::postgres::error::Result;
+use crate::store::postgres::folding::folded;
 use crate::store::postgres::places::{Placed, find_places};
 use crate::store::postgres::session::Session;
 use crate::store::types::blocks::KnownBlocks;
@@ -274,8 +275,11 @@ fn count_unread(
     let at = inbox_position(session, mailbox)?;
     let max = i64::try_from(max).unwrap_or(i64::MAX);
     let row = session.query_one(
-        "SELECT count(*) FROM (SELECT FROM chat.folded_messages
-                                WHERE mailbox_id = $1 AND id > $2 LIMIT $3) AS unread",
+        concat!(
+            "SELECT count(*) FROM (SELECT FROM ",
+            folded!(),
+            " AS m WHERE mailbox_id = $1 AND id > $2 LIMIT $3) AS unread"
+        ),
         &[&mailbox.0, &at.0, &max],
     )?;
     Ok((usize::try_from(row.get::<_, i64>(0)).unwrap_or(usize::MAX), at))

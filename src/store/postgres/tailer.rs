@@ -16,6 +16,7 @@ use crate::store::events::Event;
 use crate::store::operation::Write;
 use crate::store::postgres::append::LANE;
 use crate::store::postgres::error::{Error, Result};
+use crate::store::postgres::folding::folded;
 use crate::store::postgres::link::Link;
 use crate::store::postgres::notices;
 use crate::store::postgres::operation::{Apply, Called, WriteContext, only_called};
@@ -375,12 +376,17 @@ fn texts(session: &mut Session, ids: &[i64], now: Timestamp) -> Result<Vec<LiveM
         return Ok(Vec::new());
     }
     let rows = session.query(
-        "SELECT m.id, m.sent_at, s.name, coalesce(r.name, x.name), m.body, m.details, m.sender_id
-           FROM chat.folded_messages m
+        concat!(
+            "SELECT m.id, m.sent_at, s.name, coalesce(r.name, x.name), m.body, m.details,
+                    m.sender_id
+               FROM ",
+            folded!(),
+            " m
            JOIN chat.users s ON s.id = m.sender_id
            LEFT JOIN chat.users r ON r.id = m.mailbox_id
            LEFT JOIN chat.rooms x ON x.id = -m.mailbox_id
-          WHERE m.id = ANY ($1) ORDER BY m.id",
+          WHERE m.id = ANY ($1) ORDER BY m.id"
+        ),
         &[&ids],
     )?;
     let text = |row: &Row| {

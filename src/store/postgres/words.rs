@@ -8,6 +8,7 @@ use crate::model::{Details, MailboxId, MessageId, UserId};
 use crate::search::{self, TOKENS_VERSION};
 use crate::store::postgres::append::LANE;
 use crate::store::postgres::error::Result;
+use crate::store::postgres::folding::folded;
 use crate::store::postgres::session::Session;
 
 /// The most messages that one step indexes.
@@ -35,8 +36,11 @@ pub(in crate::store) fn index_some(session: &mut Session) -> Result<Step> {
     let newest = session.query_one("SELECT chat.newest_message_change($1)", &[&LANE])?;
     let changed: i64 = newest.get(0);
     let rows = session.query(
-        "SELECT id, sender_id, mailbox_id, body, details FROM chat.folded_messages
-          WHERE id > $1 ORDER BY id LIMIT $2",
+        concat!(
+            "SELECT id, sender_id, mailbox_id, body, details FROM ",
+            folded!(),
+            " AS m WHERE id > $1 ORDER BY id LIMIT $2"
+        ),
         &[&begin.0, &STEP_MESSAGES_MAX],
     )?;
     let Some(end) = rows.last().map(|row| row.get::<_, i64>(0)) else { return Ok(Step::Nothing) };

@@ -6,6 +6,7 @@ use postgres::Row;
 
 use crate::model::{CursorName, MailboxId, Message, MessageId, Timestamp};
 use crate::store::postgres::error::Result;
+use crate::store::postgres::folding::folded;
 use crate::store::postgres::operation::Query;
 use crate::store::postgres::operations::{marks, pages, unread};
 use crate::store::postgres::reading::Reading;
@@ -53,16 +54,21 @@ fn newest_in_rooms(session: &mut Session, reading: &Reading) -> Result<Vec<Newes
     let blocked = reading.blocks.numbers();
     let looked_at = if blocked.is_empty() { 1 } else { CONVERSATION_MESSAGES_MAX as i64 };
     let rows = session.query(
-        "SELECT r.mailbox_id, max(l.id)
-           FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS r (mailbox_id, after_id, upto_id)
+        concat!(
+            "SELECT r.mailbox_id, max(l.id)
+           FROM unnest($1::bigint[], $2::bigint[], $3::bigint[])
+                AS r (mailbox_id, after_id, upto_id)
           CROSS JOIN LATERAL (SELECT n.id
-                                FROM (SELECT m.id, m.sender_id FROM chat.folded_messages m
+                                FROM (SELECT m.id, m.sender_id FROM ",
+            folded!(),
+            " m
                                        WHERE m.mailbox_id = r.mailbox_id AND m.id > r.after_id
                                          AND m.id <= r.upto_id
                                        ORDER BY m.id DESC LIMIT $5) AS n
                                WHERE n.sender_id <> ALL ($4::bigint[])
                                ORDER BY n.id DESC LIMIT 1) AS l
-          GROUP BY r.mailbox_id",
+          GROUP BY r.mailbox_id"
+        ),
         &[&mailboxes, &after, &upto, &blocked, &looked_at],
     )?;
     Ok(rows.iter().map(newest).collect())
@@ -99,15 +105,19 @@ impl ListConversations {
     ) -> Result<(Vec<Newest>, Option<MessageId>)> {
         let max = CONVERSATION_MESSAGES_MAX as i64;
         let rows = session.query(
-            "WITH looked AS (SELECT m.id, m.sender_id,
+            concat!(
+                "WITH looked AS (SELECT m.id, m.sender_id,
                                     row_number() OVER (ORDER BY m.id DESC) AS place
-                               FROM (SELECT id, sender_id FROM chat.folded_messages
+                               FROM (SELECT id, sender_id FROM ",
+                folded!(),
+                " AS m
                                       WHERE mailbox_id = $1 AND id < $2 AND id <= $3
                                       ORDER BY id DESC LIMIT $4::bigint + 1) AS m)
              SELECT l.sender_id, max(l.id), (SELECT min(e.id) FROM looked e WHERE e.place <= $4),
                     (SELECT count(*) FROM looked)
                FROM looked l WHERE l.place <= $4
-              GROUP BY l.sender_id ORDER BY 2 DESC",
+              GROUP BY l.sender_id ORDER BY 2 DESC"
+            ),
             &[&self.reader.0, &self.before.0, &head.0, &max],
         )?;
         let is_whole = |row: &&Row| row.get::<_, i64>(3) <= max;

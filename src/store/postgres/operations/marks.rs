@@ -2,6 +2,7 @@
 
 use crate::model::{CursorName, MailboxId, MailboxName, MessageId, Timestamp, UserId};
 use crate::store::postgres::error::Result;
+use crate::store::postgres::folding::folded;
 use crate::store::postgres::moving::move_cursors;
 use crate::store::postgres::notices;
 use crate::store::postgres::operation::{Apply, CursorMove, MoveKind, WriteContext};
@@ -148,20 +149,24 @@ fn incoming(
     }
     let name = reading.name.as_ref().map_or("", |name| name.as_str());
     let rows = session.query(
-        "SELECT m.id, m.id > coalesce(k.upto_id, 0)
+        concat!(
+            "SELECT m.id, m.id > coalesce(k.upto_id, 0)
                       AND NOT coalesce(chat.expires_at(m.details, m.sent_at) <= $9, false)
                       AND (m.mailbox_id > 0
                            OR m.sender_id <> $5 AND m.sender_id <> ALL ($8::bigint[])
                               AND (NOT r.only_mentions OR chat.mentions(m.body, $6)))
            FROM unnest($1::bigint[], $2::boolean[], $3::bigint[], $4::bigint[])
                 AS r (mailbox_id, only_mentions, after_id, upto_id)
-          CROSS JOIN LATERAL (SELECT * FROM chat.folded_messages m
+          CROSS JOIN LATERAL (SELECT * FROM ",
+            folded!(),
+            " m
                                WHERE m.mailbox_id = r.mailbox_id AND m.id > r.after_id
                                  AND m.id <= r.upto_id
                                ORDER BY m.id LIMIT $7::bigint) AS m
            LEFT JOIN chat.read_marks k ON k.user_id = $5
             AND k.mailbox_id = CASE WHEN m.mailbox_id < 0 THEN m.mailbox_id ELSE m.sender_id END
-          ORDER BY m.id LIMIT $7::bigint",
+          ORDER BY m.id LIMIT $7::bigint"
+        ),
         &[
             &mailboxes,
             &only_mentions,

@@ -13,6 +13,7 @@ use crate::model::{
 use crate::store::postgres::append::LANE;
 use crate::store::postgres::blocks;
 use crate::store::postgres::error::{Error, Result};
+use crate::store::postgres::folding::folded;
 use crate::store::postgres::operation::Query;
 use crate::store::postgres::operations::{cursors, marks, users};
 use crate::store::postgres::places::find_place;
@@ -278,7 +279,7 @@ fn number(count: usize) -> i64 {
 /// Reads with these parameters: the reader, the other user, the start, the oldest time, the number
 /// of messages.
 macro_rules! page_sql {
-    ($condition:literal, $order:literal) => {
+    ($condition:expr, $order:literal) => {
         concat!(
             "SELECT m.id, m.sent_at, s.name, coalesce(r.name, x.name), m.body, m.details,
                     m.sender_id, m.mailbox_id
@@ -297,65 +298,99 @@ macro_rules! page_sql {
 }
 
 /// The messages with these ids.
-pub(in crate::store) const BY_IDS: &str = "
+pub(in crate::store) const BY_IDS: &str = concat!(
+    "
     SELECT m.id, m.sent_at, s.name, coalesce(r.name, x.name), m.body, m.details
-      FROM chat.folded_messages m
+      FROM ",
+    folded!(),
+    " m
       JOIN chat.users s ON s.id = m.sender_id
       LEFT JOIN chat.users r ON r.id = m.mailbox_id
       LEFT JOIN chat.rooms x ON x.id = -m.mailbox_id
-     WHERE m.id = ANY ($1)";
+     WHERE m.id = ANY ($1)"
+);
 
 /// Up to the newest message of a moment.
 const AFTER: &str = page_sql!(
-    "SELECT * FROM chat.folded_messages
-      WHERE mailbox_id = $1 AND id > $2 AND id <= $5 AND sent_at >= $3",
+    concat!(
+        "SELECT * FROM ",
+        folded!(),
+        " AS m WHERE mailbox_id = $1 AND id > $2 AND id <= $5 AND sent_at >= $3"
+    ),
     "ASC"
 );
 const BEFORE: &str = page_sql!(
-    "SELECT * FROM chat.folded_messages
-      WHERE mailbox_id = $1 AND id < $2 AND id <= $5 AND sent_at >= $3",
+    concat!(
+        "SELECT * FROM ",
+        folded!(),
+        " AS m WHERE mailbox_id = $1 AND id < $2 AND id <= $5 AND sent_at >= $3"
+    ),
     "DESC"
 );
+
 /// Both directions of a conversation. A user's messages to themselves count once.
-const WITH_AFTER: &str = page_sql!(
-    "(SELECT * FROM chat.folded_messages WHERE mailbox_id = $1 AND sender_id = $5
-         AND id > $2 AND sent_at >= $3 ORDER BY id LIMIT $4)
-      UNION ALL
-     (SELECT * FROM chat.folded_messages WHERE mailbox_id = $5 AND sender_id = $1 AND $1 <> $5
-         AND id > $2 AND sent_at >= $3 ORDER BY id LIMIT $4)",
-    "ASC"
-);
-const WITH_BEFORE: &str = page_sql!(
-    "(SELECT * FROM chat.folded_messages WHERE mailbox_id = $1 AND sender_id = $5
-         AND id < $2 AND sent_at >= $3 ORDER BY id DESC LIMIT $4)
-      UNION ALL
-     (SELECT * FROM chat.folded_messages WHERE mailbox_id = $5 AND sender_id = $1 AND $1 <> $5
-         AND id < $2 AND sent_at >= $3 ORDER BY id DESC LIMIT $4)",
-    "DESC"
-);
+macro_rules! with_sql {
+    ($compare:literal, $order:literal) => {
+        page_sql!(
+            concat!(
+                "(SELECT * FROM ",
+                folded!(),
+                " AS m WHERE mailbox_id = $1 AND sender_id = $5 AND id ",
+                $compare,
+                " $2 AND sent_at >= $3 ORDER BY id ",
+                $order,
+                " LIMIT $4)
+                  UNION ALL
+                 (SELECT * FROM ",
+                folded!(),
+                " AS m WHERE mailbox_id = $5 AND sender_id = $1 AND $1 <> $5 AND id ",
+                $compare,
+                " $2 AND sent_at >= $3 ORDER BY id ",
+                $order,
+                " LIMIT $4)"
+            ),
+            $order
+        )
+    };
+}
+
+const WITH_AFTER: &str = with_sql!(">", "ASC");
+const WITH_BEFORE: &str = with_sql!("<", "DESC");
 /// The messages of a thread that the reader may read.
 const THREAD_AFTER: &str = page_sql!(
-    "SELECT m.* FROM chat.folded_messages m
+    concat!(
+        "SELECT m.* FROM ",
+        folded!(),
+        " m
       WHERE m.id IN (SELECT $5 UNION ALL
                      SELECT t.message_id FROM chat.threads t WHERE t.thread_id = $5)
         AND m.id > $2 AND m.sent_at >= $3
-        AND chat.sees($6, $1, m.id, m.sender_id, m.mailbox_id)",
+        AND chat.sees($6, $1, m.id, m.sender_id, m.mailbox_id)"
+    ),
     "ASC"
 );
 const THREAD_BEFORE: &str = page_sql!(
-    "SELECT m.* FROM chat.folded_messages m
+    concat!(
+        "SELECT m.* FROM ",
+        folded!(),
+        " m
       WHERE m.id IN (SELECT $5 UNION ALL
                      SELECT t.message_id FROM chat.threads t WHERE t.thread_id = $5)
         AND m.id < $2 AND m.sent_at >= $3
-        AND chat.sees($6, $1, m.id, m.sender_id, m.mailbox_id)",
+        AND chat.sees($6, $1, m.id, m.sender_id, m.mailbox_id)"
+    ),
     "DESC"
 );
 /// In the reader's own mailbox, or in a room.
 const DEAD: &str = page_sql!(
-    "SELECT m.* FROM chat.folded_messages m
+    concat!(
+        "SELECT m.* FROM ",
+        folded!(),
+        " m
        JOIN chat.dead_letters d ON d.message_id = m.id
       WHERE (m.mailbox_id = $1 OR m.mailbox_id < 0) AND d.user_id = $1 AND d.cursor = $5
-        AND m.id > $2 AND m.sent_at >= $3",
+        AND m.id > $2 AND m.sent_at >= $3"
+    ),
     "ASC"
 );
 

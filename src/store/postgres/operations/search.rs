@@ -4,6 +4,7 @@ use postgres::Row;
 
 use crate::model::{CursorName, MailboxId, MessageId, RoomId, RoomName, UserId, UserName};
 use crate::store::postgres::error::{Error, Result};
+use crate::store::postgres::folding::folded;
 use crate::store::postgres::operation::Query;
 use crate::store::postgres::operations::{pages, users};
 use crate::store::postgres::places::find_place;
@@ -27,9 +28,12 @@ const PROPOSED_MAX: i64 = 256;
 
 /// The messages between two ids, the newest first, that the reader has sent, or that are in one of
 /// the mailboxes. It looks at a number of messages, whoever may read them.
-const LOG: &str = "
+const LOG: &str = concat!(
+    "
     WITH part AS MATERIALIZED (
-        SELECT * FROM chat.folded_messages WHERE id > $1 AND id < $2 ORDER BY id DESC LIMIT $4)
+        SELECT * FROM ",
+    folded!(),
+    " AS m WHERE id > $1 AND id < $2 ORDER BY id DESC LIMIT $4)
     SELECT m.id, m.sent_at, s.name, coalesce(r.name, x.name), m.body, m.details,
            m.sender_id, m.mailbox_id
       FROM part m
@@ -37,26 +41,35 @@ const LOG: &str = "
       LEFT JOIN chat.users r ON r.id = m.mailbox_id
       LEFT JOIN chat.rooms x ON x.id = -m.mailbox_id
      WHERE m.sender_id = $3 OR m.mailbox_id = ANY ($5)
-     ORDER BY m.id DESC";
+     ORDER BY m.id DESC"
+);
 
 /// How many messages [`LOG`] looks at, and the oldest of them.
-const LOG_END: &str = "
+const LOG_END: &str = concat!(
+    "
     SELECT count(*), min(id) FROM (
-        SELECT id FROM chat.folded_messages WHERE id > $1 AND id < $2 ORDER BY id DESC LIMIT $3) AS part";
+        SELECT id FROM ",
+    folded!(),
+    " AS m WHERE id > $1 AND id < $2 ORDER BY id DESC LIMIT $3) AS part"
+);
 
 /// The newest indexed messages between two ids that the index proposes.
-const NEWEST: &str = "
+const NEWEST: &str = concat!(
+    "
     SELECT m.id, m.sent_at, s.name, coalesce(r.name, x.name), m.body, m.details,
            m.sender_id, m.mailbox_id
       FROM (SELECT i.message_id
               FROM (SELECT * FROM chat.search WHERE message_id > $1 AND message_id < $2
                      ORDER BY message_id DESC LIMIT $5) AS i
              WHERE i.words @@ $3::text::tsquery ORDER BY i.message_id DESC LIMIT $4) AS i
-      JOIN chat.folded_messages m ON m.id = i.message_id
+      JOIN ",
+    folded!(),
+    " m ON m.id = i.message_id
       JOIN chat.users s ON s.id = m.sender_id
       LEFT JOIN chat.users r ON r.id = m.mailbox_id
       LEFT JOIN chat.rooms x ON x.id = -m.mailbox_id
-     ORDER BY m.id DESC";
+     ORDER BY m.id DESC"
+);
 
 /// Where the messages end that [`NEWEST`] looks at.
 const NEWEST_END: &str = "
@@ -65,18 +78,22 @@ const NEWEST_END: &str = "
 
 /// All that the index proposes between two ids, the newest first. The materialized part keeps the
 /// planner from reading all messages in their order in the hope of an early end.
-const PROPOSED: &str = "
+const PROPOSED: &str = concat!(
+    "
     WITH i AS MATERIALIZED (
         SELECT message_id FROM chat.search WHERE words @@ $3::text::tsquery)
     SELECT m.id, m.sent_at, s.name, coalesce(r.name, x.name), m.body, m.details,
            m.sender_id, m.mailbox_id
       FROM (SELECT message_id FROM i WHERE message_id > $1 AND message_id < $2
              ORDER BY message_id DESC LIMIT $4) AS i
-      JOIN chat.folded_messages m ON m.id = i.message_id
+      JOIN ",
+    folded!(),
+    " m ON m.id = i.message_id
       JOIN chat.users s ON s.id = m.sender_id
       LEFT JOIN chat.users r ON r.id = m.mailbox_id
       LEFT JOIN chat.rooms x ON x.id = -m.mailbox_id
-     ORDER BY m.id DESC";
+     ORDER BY m.id DESC"
+);
 
 impl Query for Search {
     fn query(&self, session: &mut Session) -> Result<Searched> {

@@ -6,6 +6,7 @@ use postgres::Row;
 
 use crate::model::{CursorName, MailboxId, MailboxName, MessageId, RoomId, Timestamp, UserId};
 use crate::store::postgres::error::Result;
+use crate::store::postgres::folding::folded;
 use crate::store::postgres::operation::Query;
 use crate::store::postgres::operations::marks;
 use crate::store::postgres::reading::Reading;
@@ -40,11 +41,14 @@ pub(in crate::store) fn count_by_sender(
     (seen, reading): (MessageId, &Reading),
 ) -> Result<(Vec<UnreadFrom>, Option<Timestamp>)> {
     let rows = session.query(
-        "SELECT u.name, c.count, c.newest, false, c.expires
+        concat!(
+            "SELECT u.name, c.count, c.newest, false, c.expires
                FROM (SELECT m.sender_id, count(*) AS count, min(m.id) AS oldest,
                             max(m.id) AS newest,
                             min(chat.expires_at(m.details, m.sent_at)) AS expires
-                       FROM chat.folded_messages m
+                       FROM ",
+            folded!(),
+            " m
                        LEFT JOIN chat.read_marks k ON k.user_id = $1 AND k.mailbox_id = m.sender_id
                       WHERE m.mailbox_id = $1 AND m.id > $2 AND m.id <= $3
                         AND m.id > coalesce(k.upto_id, 0)
@@ -52,7 +56,8 @@ pub(in crate::store) fn count_by_sender(
                                          <= $4, false)
                       GROUP BY m.sender_id) AS c
                JOIN chat.users u ON u.id = c.sender_id
-              ORDER BY c.oldest",
+              ORDER BY c.oldest"
+        ),
         &[&reader.0, &seen.0, &reading.head.0, &reading.now.0],
     )?;
     let expires = rows.iter().filter_map(|row| row.get::<_, Option<i64>>(4)).min();
@@ -120,7 +125,8 @@ pub(in crate::store) fn count_in_rooms(
 }
 
 /// Looks at one message more than it counts.
-const LOOK: &str = "
+const LOOK: &str = concat!(
+    "
     SELECT n.part, count(*) FILTER (WHERE n.place <= $9), max(n.id) FILTER (WHERE n.place <= $9),
            max(n.place) > $9,
            count(*) FILTER (WHERE n.place <= $9 AND n.is_unread),
@@ -138,10 +144,13 @@ const LOOK: &str = "
                                 AND (NOT r.only_mentions OR chat.mentions(l.body, $7)) AS is_unread,
                           $8::boolean AND chat.mentions(l.body, $7) AS is_mention,
                           chat.expires_at(l.details, l.sent_at) AS expires
-                     FROM chat.folded_messages l
+                     FROM ",
+    folded!(),
+    " l
                     WHERE l.mailbox_id = r.mailbox_id AND l.id > r.after_id AND l.id <= r.upto_id
                     ORDER BY l.id LIMIT $9::bigint + 1) AS m) AS n
-     GROUP BY n.part";
+     GROUP BY n.part"
+);
 
 fn looked(row: &Row) -> Tally {
     let count = |column: usize| usize::try_from(row.get::<_, i64>(column)).unwrap_or(usize::MAX);

@@ -5,6 +5,7 @@
 
 use crate::model::{MailboxId, MessageId};
 use crate::store::postgres::error::Result;
+use crate::store::postgres::folding::folded;
 use crate::store::postgres::operations::pages::filling::Part;
 use crate::store::postgres::session::Session;
 use crate::store::types::rooms::RoomPart;
@@ -29,7 +30,9 @@ macro_rules! merged_sql {
     ($order:literal, $nearest:literal, $up_to:literal) => {
         concat!(
             "WITH taken AS MATERIALIZED (
-                 SELECT ARRAY(SELECT m.id FROM chat.folded_messages m
+                 SELECT ARRAY(SELECT m.id FROM ",
+            folded!(),
+            " AS m
                                WHERE m.mailbox_id = r.mailbox_id AND m.id > r.after_id
                                  AND m.id <= r.upto_id AND m.sent_at >= $5
                                ORDER BY m.id ",
@@ -42,7 +45,9 @@ macro_rules! merged_sql {
             "(t.ids[$6::bigint::int]) AS id FROM taken t)
              SELECT m.id, m.sent_at, s.name, coalesce(r.name, x.name), m.body, m.details,
                     m.sender_id, m.mailbox_id, (SELECT b.id FROM bound b) IS NULL
-               FROM chat.folded_messages m
+               FROM ",
+            folded!(),
+            " AS m
                JOIN chat.users s ON s.id = m.sender_id
                LEFT JOIN chat.users r ON r.id = m.mailbox_id
                LEFT JOIN chat.rooms x ON x.id = -m.mailbox_id
