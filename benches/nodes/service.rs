@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use rusqlite::{Connection, OpenFlags};
@@ -102,10 +103,19 @@ impl Service {
                 name
             }
         };
-        let location = self.location(&database);
-        let start = |_| Server::start_under(&self.server, &location, &[], self.options());
+        let start = |_| self.start_on(&database);
         let nodes = (0..count).map(start).collect::<Result<_>>()?;
         Ok(Run { service: self, nodes, database })
+    }
+
+    fn start_on(&self, database: &str) -> Result<Server> {
+        Server::start_under(&self.server, &self.location(database), &[], self.options())
+    }
+
+    /// The first process of PostgreSQL.
+    #[allow(dead_code, reason = "the benchmark `jobs` uses it")]
+    pub fn process(&self) -> Option<u32> {
+        self.cluster.as_ref().map(Cluster::process)
     }
 
     pub fn stop(self) -> Result<()> {
@@ -153,6 +163,23 @@ impl Run<'_> {
             }
         };
         Ok(upto.map_or(Ok(0), |upto| upto.trim().parse())?)
+    }
+
+    /// Stops the servers, and starts as many. Returns how long the first one took until it
+    /// answered.
+    #[allow(dead_code, reason = "the benchmark `jobs` uses it")]
+    pub fn restart(&mut self) -> Result<Duration> {
+        let nodes = std::mem::take(&mut self.nodes);
+        let count = nodes.len();
+        nodes.into_iter().try_for_each(Server::stop)?;
+        let begin = Instant::now();
+        self.nodes.push(self.service.start_on(&self.database)?);
+        self.nodes[0].connect()?.ask("hello")?;
+        let took = begin.elapsed();
+        for _ in 1..count {
+            self.nodes.push(self.service.start_on(&self.database)?);
+        }
+        Ok(took)
     }
 
     /// Stops the servers.
