@@ -177,8 +177,7 @@ list                   who is logged in
 users                  all users you can write to
 who                    who is connected now, since when, and their status
 status [TEXT]          your status; `-` removes it; --invisible, --visible
-send USER TEXT         send a message, exactly once; several: USER,USER
-send #ROOM TEXT        send it to a room
+send USER TEXT         send a message, exactly once; also to #ROOM, or USER,USER
 later WHEN USER TEXT   send it later: at 17:00, or in 2h
 until WHEN USER TEXT   send it; unread for nobody after WHEN: 17:00, or 1d
 scheduled [cancel ID]  what is sent later; or cancel one of them
@@ -218,8 +217,7 @@ list                   siapa yang sedang login
 users                  semua yang bisa dikirimi pesan
 who                    siapa yang tersambung, sejak kapan, sedang apa
 status [TEXT]          katakan sedang apa; `-` menghapus; --invisible, --visible
-send USER TEXT         kirim pesan, tepat satu kali; beberapa: USER,USER
-send #RUANG TEXT       kirim ke sebuah ruang
+send USER TEXT         kirim pesan, tepat satu kali; juga ke #RUANG, USER,USER
 later KAPAN USER TEXT  kirim nanti: pada 17:00, atau dalam 2h
 until KAPAN USER TEXT  kirim; lewat KAPAN (17:00, 1d) tidak lagi belum dibaca
 scheduled [cancel ID]  yang dikirim nanti; atau batalkan
