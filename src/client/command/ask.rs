@@ -19,7 +19,7 @@ use crate::client::question::{self, BY_BYTES_MAX, CHOICES_MAX, Relation};
 use crate::client::render::{View, object};
 use crate::client::stream::{SILENCE_MAX, Stream, StreamEvent, Timeouts};
 use crate::client::{delivery, local_login, open_questions, verbs};
-use crate::model::{CursorName, Details, Filter, MailboxName, Message, Tag, Token, UserName};
+use crate::model::{Body, CursorName, Details, Filter, MailboxName, Message, Tag, Token, UserName};
 use crate::protocol::arguments::{Ack, Fetch, FetchFrom, Key, Mark, Watch, WatchFrom};
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::Posted;
@@ -42,7 +42,7 @@ pub fn run(
 ) -> Result<Ending, Failure> {
     let details = details(&arguments.choices, &arguments.from)?;
     let (token, _) = local_login::current(link)?;
-    let (to, text) = to_and_text(&arguments)?;
+    let (to, body) = to_and_body(&arguments)?;
     if to.user().is_some() && !arguments.from.is_empty() {
         return Err(Failure::new(Exit::Usage, client::from_is_for_a_room(&to)));
     }
@@ -51,7 +51,7 @@ pub fn run(
         None => delivery::new_key()?,
     };
     let deadline = Instant::now() + timeout.unwrap_or(ASK_TIMEOUT_DEFAULT);
-    let text = Text { body: send::body(text)?, details };
+    let text = Text { body, details };
     let question = ask(link, token, (&to, text), arguments.choices.is_empty(), &key)?;
     let mut asker = Asker { question, token, deadline, link };
     let answered = asker.print_answer(view, out);
@@ -59,7 +59,7 @@ pub fn run(
 }
 
 /// Whom to ask, and the text. With `--room` all words are the text.
-fn to_and_text(arguments: &AskArguments) -> Result<(MailboxName, OsString), Failure> {
+fn to_and_body(arguments: &AskArguments) -> Result<(MailboxName, Body), Failure> {
     let AskArguments { room, to, text, .. } = arguments;
     let (to, first) = match (room, to) {
         (Some(room), first) => (room.clone().into(), first.as_ref()),
@@ -68,11 +68,7 @@ fn to_and_text(arguments: &AskArguments) -> Result<(MailboxName, OsString), Fail
         (None, None) => return Err(Code::UnknownRecipient.into()),
     };
     let words: Vec<&OsStr> = first.into_iter().chain(text).map(OsString::as_os_str).collect();
-    let text = match words.as_slice() {
-        [word] if *word == "-" => send::read_text(io::stdin().lock())?,
-        words => words.join(OsStr::new(" ")),
-    };
-    Ok((to, text))
+    Ok((to, send::body_of(&words)?))
 }
 
 /// [`question::details`], or why there are none.

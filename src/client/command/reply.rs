@@ -1,7 +1,6 @@
 //! `chat-cli reply MESSAGE TEXT…`
 
-use std::ffi::OsStr;
-use std::io::{self, Write};
+use std::io::Write;
 
 use super::send;
 use crate::client::arguments::ReplyArguments;
@@ -22,11 +21,7 @@ pub fn run(
     link: &mut Link,
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
-    let text = match arguments.text.as_slice() {
-        [word] if word == "-" => send::read_text(io::stdin().lock())?,
-        words => words.join(OsStr::new(" ")),
-    };
-    let body = send::body(text)?;
+    let body = send::body_of(&arguments.text)?;
     let (token, _) = local_login::current(link)?;
     let key = match arguments.id {
         Some(key) => key,

@@ -320,8 +320,17 @@ pub fn body(text: OsString) -> Result<Body, Failure> {
     })
 }
 
+/// The body of words, which are joined with one space, or of standard input if there is only a `-`.
+pub fn body_of(words: &[impl AsRef<OsStr>]) -> Result<Body, Failure> {
+    let words: Vec<&OsStr> = words.iter().map(AsRef::as_ref).collect();
+    body(match words.as_slice() {
+        [word] if *word == "-" => read_text(io::stdin().lock())?,
+        words => words.join(OsStr::new(" ")),
+    })
+}
+
 /// Reads all of `input`, without one line feed at its end: the output of programs ends in one.
-pub fn read_text(input: impl Read) -> Result<OsString, Failure> {
+fn read_text(input: impl Read) -> Result<OsString, Failure> {
     let mut bytes = Vec::new();
     let read = input.take(BODY_BYTES_MAX as u64 + 2).read_to_end(&mut bytes);
     read.map_err(unreadable)?;

@@ -108,17 +108,10 @@ impl Words {
         connection: &Connection,
         id: MessageId,
         parties: (UserId, MailboxId),
-        (body, details): (&str, Option<&Details>),
+        text: (&str, Option<&Details>),
     ) -> rusqlite::Result<()> {
-        if upto(connection)?.is_none_or(|upto| id > upto) {
-            return Ok(());
-        }
-        let mut words = String::new();
-        write_words(&mut words, parties, body, details);
-        connection
-            .prepare_cached("INSERT INTO search (rowid, words) VALUES (?1, ?2)")?
-            .execute(params![id.0, words])
-            .map(drop)
+        let sql = "INSERT INTO search (rowid, words) VALUES (?1, ?2)";
+        change(connection, id, parties, text, sql)
     }
 
     /// Removes the words of a message that is deleted or edited in the open transaction. They are
@@ -128,17 +121,10 @@ impl Words {
         connection: &Connection,
         id: MessageId,
         parties: (UserId, MailboxId),
-        (body, details): (&str, Option<&Details>),
+        text: (&str, Option<&Details>),
     ) -> rusqlite::Result<()> {
-        if upto(connection)?.is_none_or(|upto| id > upto) {
-            return Ok(());
-        }
-        let mut words = String::new();
-        write_words(&mut words, parties, body, details);
-        connection
-            .prepare_cached("INSERT INTO search (search, rowid, words) VALUES ('delete', ?1, ?2)")?
-            .execute(params![id.0, words])
-            .map(drop)
+        let sql = "INSERT INTO search (search, rowid, words) VALUES ('delete', ?1, ?2)";
+        change(connection, id, parties, text, sql)
     }
 
     /// Indexes all messages anew in the open transaction.
@@ -232,6 +218,22 @@ fn set_upto(connection: &Connection, upto: MessageId) -> rusqlite::Result<()> {
         )?
         .execute(params![mark(), upto.0])
         .map(drop)
+}
+
+/// Adds or removes the words of a message, by this statement, if the index has come to it.
+fn change(
+    connection: &Connection,
+    id: MessageId,
+    parties: (UserId, MailboxId),
+    (body, details): (&str, Option<&Details>),
+    sql: &str,
+) -> rusqlite::Result<()> {
+    if upto(connection)?.is_none_or(|upto| id > upto) {
+        return Ok(());
+    }
+    let mut words = String::new();
+    write_words(&mut words, parties, body, details);
+    connection.prepare_cached(sql)?.execute(params![id.0, words]).map(drop)
 }
 
 /// Writes the tokens of a message, separated by spaces.
