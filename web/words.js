@@ -51,12 +51,22 @@ export function explain(error) {
 }
 
 /**
+ * The name of this text, if the server's words are those of the catalogue. They may say more than the
+ * code.
+ * @param {string} message
+ */
+function textOf(message) {
+  return Object.keys(texts).find((name) => texts[name][0] === message);
+}
+
+/**
  * What a refusal says: the catalogue's text for its code, else the server's.
  * @param {{ code: string, message: string, users?: string[] }} refusal
  */
 export function explainRefusal(refusal) {
   const exact = refusal.code === "bad_argument" || refusal.code === "bad_query";
-  const text = !exact && texts[refusal.code] ? say(refusal.code) : refusal.message;
+  const code = textOf(refusal.message) ?? refusal.code;
+  const text = !exact && texts[code] ? say(code) : refusal.message;
   const users = refusal.users?.length ? `: ${refusal.users.join(", ")}` : "";
   const end = text.charAt(0).toUpperCase() + text.slice(1) + users;
   return /[.!?…]$/.test(end) ? end : `${end}.`;

@@ -48,8 +48,12 @@ texts! {
         id: "inbox penerimanya penuh",
     }
     unknown_message {
-        en: "there is no message with that id yet",
-        id: "belum ada pesan dengan id itu",
+        en: "there is no message with that id",
+        id: "tidak ada pesan dengan id itu",
+    }
+    no_such_message {
+        en: "you have no message with that id",
+        id: "kamu tidak punya pesan dengan id itu",
     }
     receipts_off {
         en: "your receipts are off, so you see those of nobody",
@@ -71,6 +75,18 @@ texts! {
     not_allowed_to_user {
         en: "you may not send to this user",
         id: "kamu tidak boleh mengirim ke user itu",
+    }
+    not_in_the_room {
+        en: "you are not in the room: join it first",
+        id: "kamu tidak ada di ruang itu: bergabunglah dulu",
+    }
+    only_its_author_edits {
+        en: "only its author can edit a message, while they may post there",
+        id: "hanya penulisnya yang dapat mengubah pesan, selama ia boleh menulis di sana",
+    }
+    only_those_delete {
+        en: "only its author and the moderators of its room can delete a message",
+        id: "hanya penulisnya dan pengelola ruangnya yang dapat menghapus pesan",
     }
     last_owner {
         en: "you are the last owner of the room: name another one",

@@ -11,6 +11,16 @@ use super::json;
 
 /// The text of [`Code::NotAllowed`] for a message to a user. It gives no reason.
 pub const NOT_TO_THIS_USER: &str = "you may not send to this user";
+/// The text of [`Code::NotAllowed`] for what only a member of the room may do.
+pub const NOT_IN_THE_ROOM: &str = "you are not in the room: join it first";
+/// The text of [`Code::NotAllowed`] for an edit.
+pub const ONLY_ITS_AUTHOR_EDITS: &str =
+    "only its author can edit a message, while they may post there";
+/// The text of [`Code::NotAllowed`] for a deletion.
+pub const ONLY_THOSE_DELETE: &str =
+    "only its author and the moderators of its room can delete a message";
+/// The end of the text of [`Code::UnknownMessage`] for an id in a field.
+pub const NO_SUCH_MESSAGE: &str = "you have no message with that id";
 /// How the message of `too_many_rooms` ends for a user who has had as many memberships as there may
 /// be. The number is before it.
 pub const MANY_MEMBERSHIPS: &str = "memberships of rooms, the most that a user may have";
@@ -160,7 +170,7 @@ impl Code {
             Self::TooLong => "the text is too long",
             Self::KeyConflict => "the key was used before for another message",
             Self::InboxFull => "the inbox of the recipient is full",
-            Self::UnknownMessage => "there is no message with that id yet",
+            Self::UnknownMessage => "there is no message with that id",
             Self::ReceiptsOff => "your receipts are off, so you see those of nobody",
             Self::NotYours => "only the sender of the message may do this",
             Self::UnknownRoom => "there is no such room",

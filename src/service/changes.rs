@@ -9,7 +9,7 @@ use super::stream::StreamPage;
 use super::{Outcome, Responder, Service, failure};
 use crate::model::{MailboxName, MessageId, UserId};
 use crate::protocol::arguments::{Delete, Edit};
-use crate::protocol::refusal::{Code, Refusal};
+use crate::protocol::refusal::{Code, ONLY_ITS_AUTHOR_EDITS, ONLY_THOSE_DELETE, Refusal};
 use crate::protocol::reply::{Changed, Reply};
 use crate::store::{Actor, Alteration, ChangeMessage, EDITS_MAX, MessageChanged, StoreError};
 
@@ -92,8 +92,8 @@ fn refuse(refused: NotChanged, is_edit: bool) -> Reply {
         MessageChanged::UnknownMessage => no_such_message("id").into(),
         MessageChanged::NotAllowed => {
             let who = match is_edit {
-                true => "only its author can edit a message, while they may post there",
-                false => "only its author and the moderators of its room can delete a message",
+                true => ONLY_ITS_AUTHOR_EDITS,
+                false => ONLY_THOSE_DELETE,
             };
             Refusal::new(Code::NotAllowed, who).into()
         }

@@ -14,7 +14,9 @@ use crate::model::{
 };
 use crate::protocol::arguments::{Ack, DeadLetter, Fetch, FetchFrom, Post, Search};
 use crate::protocol::json;
-use crate::protocol::refusal::{Code, NOT_TO_THIS_USER, Refusal, USER_AND_ROOM};
+use crate::protocol::refusal::{
+    Code, NO_SUCH_MESSAGE, NOT_IN_THE_ROOM, NOT_TO_THIS_USER, Refusal, USER_AND_ROOM,
+};
 use crate::protocol::reply::{
     self, Acked, Found, Hit, Inbox, InboxEntry, PAGE_BYTES_MAX, Posted, Reply, SentTo, Unread,
     UnreadFrom, UnreadIn,
@@ -396,7 +398,7 @@ pub(super) fn refuse_append(appended: Result<Appended, StoreError>) -> Reply {
 /// The refusal of an id in a field. The words do not tell a missing message from one that the user may
 /// not read.
 pub(super) fn no_such_message(field: &str) -> Refusal {
-    Refusal::new(Code::UnknownMessage, format!("{field}: you have no message with that id"))
+    Refusal::new(Code::UnknownMessage, format!("{field}: {NO_SUCH_MESSAGE}"))
 }
 
 /// The refusal of a conversation that the user cannot read. A private room that the user has no part
@@ -406,9 +408,7 @@ pub(super) fn no_such_conversation(unreadable: Unreadable, with: Option<MailboxN
     let refusal = match unreadable {
         Unreadable::Unknown if is_room => Code::UnknownRoom.into(),
         Unreadable::Unknown => Code::UnknownRecipient.into(),
-        Unreadable::NotAMember => {
-            Refusal::new(Code::NotAllowed, "you are not in the room: join it first")
-        }
+        Unreadable::NotAMember => Refusal::new(Code::NotAllowed, NOT_IN_THE_ROOM),
     };
     refusal.about(with.map(|name| name.to_string()))
 }

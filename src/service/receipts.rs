@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::awaited::{Registered, Waiting};
+use super::messages::no_such_message;
 use super::responder::ReplyAddress;
 use super::sessions::LiveSession;
 use super::stream::StreamPage;
@@ -94,10 +95,7 @@ fn refusal(refused: ReceiptsRefused, field: &str) -> Refusal {
     match refused {
         ReceiptsRefused::Off => Code::ReceiptsOff.into(),
         ReceiptsRefused::OfAnother => Code::NotYours.into(),
-        ReceiptsRefused::Unknown => {
-            let message = format!("{field}: you have no message with that id");
-            Refusal::new(Code::UnknownMessage, message)
-        }
+        ReceiptsRefused::Unknown => no_such_message(field),
         ReceiptsRefused::TooMany => {
             let message = format!("{field}: more than {AWAITED_READERS_MAX} users got them");
             Refusal::new(Code::BadArgument, message)

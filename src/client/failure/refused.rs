@@ -6,7 +6,10 @@ use serde_json::Value;
 
 use crate::catalogue::{Language, language, refusal, room, shared};
 use crate::client::exit::Exit;
-use crate::protocol::refusal::{Code, MANY_MEMBERSHIPS, NOT_TO_THIS_USER};
+use crate::protocol::refusal::{
+    Code, MANY_MEMBERSHIPS, NO_SUCH_MESSAGE, NOT_IN_THE_ROOM, NOT_TO_THIS_USER,
+    ONLY_ITS_AUTHOR_EDITS, ONLY_THOSE_DELETE,
+};
 use crate::protocol::reply::DecodedReply;
 use crate::terminal::text;
 
@@ -79,14 +82,16 @@ impl Refused {
             Some("") => said.into(),
             Some(details) => format!("{said}{details}").into(),
             None if self.is_by_client || is_seed => message.into(),
-            None if message == NOT_TO_THIS_USER => refusal::not_allowed_to_user().into(),
             None if message.is_empty() || is_text_of_a_code(message) => said.into(),
             // Not the server, but this user has too many.
             None if code == Code::TooManyRooms && message.ends_with(MANY_MEMBERSHIPS) => {
                 refusal::you_had_too_many_memberships().into()
             }
             None if code == Code::TooManyRooms => refusal::you_have_too_many_rooms().into(),
-            None => format!("{said} ({message})").into(),
+            None => match exact_words(message) {
+                Some(exact) => exact.into(),
+                None => format!("{said} ({message})").into(),
+            },
         }
     }
 
@@ -166,6 +171,18 @@ fn code_of(code: Option<Code>, message: &str) -> Option<Code> {
 /// Whether this is the text of some code, so that it adds nothing to the translated text.
 fn is_text_of_a_code(message: &str) -> bool {
     Code::ALL.iter().any(|code| code.message() == message || words_of(*code) == message)
+}
+
+/// The words for a text that says more than its code.
+fn exact_words(message: &str) -> Option<&'static str> {
+    Some(match message {
+        NOT_TO_THIS_USER => refusal::not_allowed_to_user(),
+        NOT_IN_THE_ROOM => refusal::not_in_the_room(),
+        ONLY_ITS_AUTHOR_EDITS => refusal::only_its_author_edits(),
+        ONLY_THOSE_DELETE => refusal::only_those_delete(),
+        _ if message.ends_with(NO_SUCH_MESSAGE) => refusal::no_such_message(),
+        _ => return None,
+    })
 }
 
 fn words_of(code: Code) -> &'static str {
@@ -252,6 +269,21 @@ mod tests {
         let ever = Refused::new(Code::TooManyRooms, ever);
         let of_user = "you have joined rooms too often, and can join no more";
         assert_eq!(shown(Language::English, &ever), of_user);
+    }
+
+    /// The page in the browser finds its translations by the English words.
+    #[test]
+    fn text_that_says_more_than_its_code_is_translated_and_not_contradicted() {
+        for message in [NOT_TO_THIS_USER, NOT_IN_THE_ROOM, ONLY_ITS_AUTHOR_EDITS, ONLY_THOSE_DELETE]
+        {
+            let refused = Refused::new(Code::NotAllowed, message);
+            let shown = |language| speaking(language, || refused.to_string());
+            assert_eq!(shown(Language::English), message);
+            assert_ne!(shown(Language::Indonesian), message);
+            assert_eq!(shown(Language::Seed), message);
+        }
+        let refused = Refused::new(Code::UnknownMessage, format!("id: {NO_SUCH_MESSAGE}"));
+        assert_eq!(speaking(Language::English, || refused.to_string()), NO_SUCH_MESSAGE);
     }
 
     #[test]
