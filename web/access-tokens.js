@@ -2,7 +2,7 @@
 // revoked.
 
 import { call } from "./api.js";
-import { attempts } from "./attempt.js";
+import { attempts, latest } from "./attempt.js";
 import { button, choice, field, fill, form, isolated, make } from "./dom.js";
 import { names } from "./text.js";
 import { moment } from "./time.js";
@@ -30,13 +30,14 @@ export function accessTokens() {
   const list = make("ul", { class: "rows" });
   const secret = make("div", { role: "status" });
 
-  const load = async () => {
-    const { tokens } = await call("tokens");
-    fill(
-      list,
-      ...tokens.map((/** @type {Token} */ token) => row(token, () => void revoke(token.name))),
-    );
-  };
+  const load = latest(
+    () => call("tokens"),
+    ({ tokens }) =>
+      fill(
+        list,
+        ...tokens.map((/** @type {Token} */ token) => row(token, () => void revoke(token.name))),
+      ),
+  );
 
   async function revoke(/** @type {string} */ name) {
     if (!confirm(say("page_revoke_sure", { name }))) return;
@@ -58,7 +59,7 @@ export function accessTokens() {
   void attempt(load);
   return make(
     "section",
-    {},
+    { class: "tokens" },
     make("h3", {}, say("page_tokens")),
     make("small", {}, say("page_tokens_hint")),
     list,

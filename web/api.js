@@ -24,6 +24,7 @@
  * An edit of a message, or its deletion.
  * @typedef {object} Change
  * @property {number} id The message.
+ * @property {number} [change] Its place in the message log, if the server has said it.
  * @property {string} at
  * @property {string} [body] Its new text. A deletion has none.
  */
@@ -138,13 +139,31 @@ async function request(method, path, body) {
  * @returns {Promise<any>}
  */
 export async function call(verb, fields) {
+  const tell = whenSignedOut;
   try {
     if (!isMine()) throw new Refusal({ code: "no_session", message: "somebody else is logged in" });
     return await request("POST", `/api/v1/${verb}`, fields ?? {});
   } catch (error) {
-    if (error instanceof Refusal && error.code === "no_session") whenSignedOut();
+    // A late answer does not end the session of the user who has logged in since.
+    const isOurs = tell === whenSignedOut;
+    if (error instanceof Refusal && error.code === "no_session" && isOurs) tell();
     throw error;
   }
+}
+
+/**
+ * A page of messages. Those of users whom the reader blocks are left out, so a page can be empty
+ * though there are more: then the next one is asked for.
+ * @param {{ with: string, limit: number, after?: number, before?: number, around?: number }} fields
+ * @returns {Promise<Page>}
+ */
+export async function fetchPage(fields) {
+  let page = await call("fetch", fields);
+  while (page.messages.length === 0 && page.more && page.upto) {
+    const next = fields.after === undefined ? { before: page.upto } : { after: page.upto };
+    page = await call("fetch", { ...fields, ...next });
+  }
+  return page;
 }
 
 /**

@@ -15,23 +15,27 @@ const loadInbox = () => import("./inbox-view.js");
 /** Ends what runs for the user who is logged in. */
 let session = new AbortController();
 
+/** Ends what runs. What begins now runs until this is called again. */
 function leave() {
   session.abort();
   onSignedOut("", () => {});
+  session = new AbortController();
+  return session.signal;
 }
 
 async function start() {
-  leave();
+  const signal = leave();
   showLook();
   try {
-    if (invitationHere()) return await accept();
+    if (invitationHere()) return await accept(signal);
     if (somebodyWasHere()) prepare();
     const user = await whoIsHere();
+    if (signal.aborted) return;
     if (user) return await enter(user);
     showLogIn(enter);
     whenIdle(prepare);
   } catch (error) {
-    showFailure(error);
+    if (!signal.aborted) showFailure(error);
   }
 }
 
@@ -50,7 +54,8 @@ function leaveInvitation() {
   history.replaceState(null, "", "#/");
 }
 
-async function accept() {
+/** @param {AbortSignal} signal Another address was opened meanwhile. */
+async function accept(signal) {
   const { showJoin } = await import("./join.js");
   const joined = (/** @type {string} */ user) => {
     leaveInvitation();
@@ -61,7 +66,7 @@ async function accept() {
     leaveInvitation();
     showLogIn(enter, why);
   };
-  await showJoin(invitationHere(), joined, refused);
+  if (!signal.aborted) await showJoin(invitationHere(), signal, joined, refused);
 }
 
 /** @param {unknown} error */
@@ -84,9 +89,7 @@ function showFailure(error) {
 
 /** @param {string} user */
 async function enter(user) {
-  leave();
-  session = new AbortController();
-  const { signal } = session;
+  const signal = leave();
   onSignedOut(user, () => signedOut(say("page_session_ended")));
   try {
     const { showInbox } = await loadInbox();
@@ -99,11 +102,18 @@ async function enter(user) {
 }
 
 async function out() {
+  const { signal } = session;
+  let problem;
   try {
     await logOut();
   } catch (error) {
-    if (!(error instanceof Refusal)) return showFailure(error);
+    problem = error;
   }
+  // It was asked twice, or the session has ended meanwhile.
+  if (signal.aborted) return;
+  if (problem && !(problem instanceof Refusal)) return showFailure(problem);
+  // The next user need not learn with whom this one has talked.
+  history.replaceState(null, "", "#/");
   signedOut();
 }
 

@@ -148,6 +148,7 @@ export class ConversationList {
           ...hereNodes(this.#presence.of(name)),
           room?.private && lock(),
           silent && make("small", {}, ` ${say("page_muted")}`),
+          this.#inbox.blocked.has(name) && make("small", {}, ` ${say("page_blocked")}`),
         ),
         newest && make("time", { datetime: newest.at, title: full(newest.at) }, brief(newest.at)),
         make(

@@ -1,13 +1,15 @@
 // One conversation: its messages with a line for each day, older and newer ones as one scrolls, and
 // the mark of how far it was read.
 
-import { call, conversationOf } from "./api.js";
-import { button, dialog, fill, isolated, make } from "./dom.js";
+import { call, conversationOf, fetchPage } from "./api.js";
+import { askToDelete } from "./delete.js";
+import { button, fill, isolated, make } from "./dom.js";
+import { letterElement } from "./letter.js";
 import { answersInRoom, messageElement } from "./message.js";
-import { oneLine, textNodes } from "./text.js";
-import { clock, day, dayKey } from "./time.js";
+import { textNodes } from "./text.js";
+import { day, dayKey } from "./time.js";
 import { WriteBox } from "./write-box.js";
-import { explain, explainRefusal, say } from "./words.js";
+import { explain, say } from "./words.js";
 
 /** @typedef {import("./api.js").Message} Message */
 /** @typedef {import("./api.js").Change} Change */
@@ -25,17 +27,21 @@ const TOGETHER = 5 * 60 * 1000;
 export class ConversationView {
   element = make("section", { class: "conversation" });
   /** @type {Message[]} */ #messages = [];
-  /** Where the line stands between what was read before, and what is new. */ #newAfter = 0;
+  /** Where the line stands between what was read before, and what is new: before the first message */
+  /** after this one, */ #newAfter = 0;
+  /** which is this one, once it is shown. */ #firstNew = 0;
   #hasOlder = false;
   #hasNewer = false;
   #isLoading = false;
+  /** All that is shown has to be asked for again once the page has come that is asked for. */
+  #isOld = false;
   /** @type {Message[]} What arrived while a page was loaded, which may not have it. */ #early = [];
-  /** @type {Change[]} The same of edits and deletions. */ #earlyChanges = [];
   #isEnded = false;
   /** Counts the pages that were opened. */ #run = 0;
   #log = make("div", { class: "log", role: "log", "aria-live": "off", tabindex: 0 });
   #waiting = make("div", { class: "waiting" });
   #spoken = make("div", { class: "unseen", "aria-live": "polite" });
+  /** The message that was spoken last. */ #spokenId = 0;
   #down = button(say("page_to_the_end"), () => void this.#toEnd(), { class: "down", hidden: true });
   #box;
   #inbox;
@@ -77,7 +83,7 @@ export class ConversationView {
         make("h1", { tabindex: -1 }, isolated(name)),
         acts.here,
         make("p", { class: "topic", dir: "auto" }, ...textNodes(title ?? "", inbox.me)),
-        name.startsWith("#") && button(say("page_room_details"), acts.details, { class: "plain" }),
+        name !== inbox.me && button(say("page_details"), acts.details, { class: "plain" }),
       ),
       make("div", { class: "pane" }, this.#log, this.#down),
       this.#waiting,
@@ -102,7 +108,7 @@ export class ConversationView {
       (event) => this.#changed(/** @type {CustomEvent<Change>} */ (event).detail),
       { signal },
     );
-    inbox.addEventListener("back", () => void (this.#hasNewer || this.#more("newer")), { signal });
+    inbox.addEventListener("back", () => void this.#again(), { signal });
     outbox.addEventListener("change", () => this.#showWaiting(), { signal });
     for (const seen of ["focus", "visibilitychange"]) {
       window.addEventListener(seen, () => this.#mark(), { signal, capture: true });
@@ -132,16 +138,16 @@ export class ConversationView {
     this.#isLoading = true;
     this.#run += 1;
     const run = this.#run;
+    let isDone = false;
     try {
       const { unread = 0, readUpto = 0 } = this.#inbox.conversations.get(this.#name) ?? {};
       const isFirst = this.#messages.length === 0;
       // Reading begins where it ended; later the end is what one asks for.
       const around = id ?? (isFirst && unread > 0 ? readUpto : undefined);
       if (isFirst) this.#newAfter = unread > 0 ? readUpto : Infinity;
-      const page = await call("fetch", { with: this.#name, limit: PAGE, around });
-      if (this.#isEnded) return;
+      const page = await this.#page({ limit: PAGE, around });
       // Another one was asked for meanwhile.
-      if (run !== this.#run) return;
+      if (this.#isEnded || run !== this.#run) return;
       this.#messages = page.messages;
       this.#hasOlder = around === undefined ? page.more : Boolean(page.more_before);
       this.#hasNewer = around === undefined ? false : page.more;
@@ -151,22 +157,110 @@ export class ConversationView {
       if (id) this.#show(id);
       else if (around !== undefined && line) line.scrollIntoView({ block: "center" });
       else this.#log.scrollTop = this.#log.scrollHeight;
+      isDone = true;
     } catch (error) {
       if (!this.#isEnded && run === this.#run) this.#fail(error);
     } finally {
-      if (run === this.#run) this.#loaded();
+      if (run === this.#run) this.#loaded(isDone);
     }
   }
 
-  /** A page has come, or has not. */
-  #loaded() {
+  /** @param {boolean} isDone A page has come, or has not. */
+  #loaded(isDone) {
     this.#isLoading = false;
     this.#log.removeAttribute("aria-busy");
-    const [early, changes] = [this.#early, this.#earlyChanges];
+    const early = this.#current(this.#early);
     this.#early = [];
-    this.#earlyChanges = [];
     for (const message of early) this.#arrived(message);
-    for (const change of changes) this.#changed(change);
+    if (!isDone || this.#isEnded) return;
+    if (this.#isOld) void this.#again();
+    // A high window may have room for more.
+    else this.#scrolled();
+  }
+
+  /**
+   * A page of the conversation, as it is now: something may have been changed while it was on its way.
+   * @param {{ limit: number, after?: number, before?: number, around?: number }} fields
+   */
+  async #page(fields) {
+    const page = await fetchPage({ with: this.#name, ...fields });
+    return { ...page, messages: this.#current(page.messages) };
+  }
+
+  /** @param {Message[]} messages */
+  #current(messages) {
+    return messages
+      .map((message) => this.#inbox.current(message))
+      .filter((message) => message !== undefined);
+  }
+
+  /**
+   * Asks again for the messages that are shown, and for what came after them. What was changed while
+   * the stream was away is told to it only as far as others have changed it.
+   */
+  async #again() {
+    this.#isOld = this.#isLoading;
+    if (this.#isLoading) return;
+    const [first, last] = [this.#messages[0], this.#messages.at(-1)];
+    if (!first || !last) return this.open();
+    this.#log.setAttribute("aria-busy", "true");
+    this.#isLoading = true;
+    const run = this.#run;
+    let isDone = false;
+    try {
+      /** @type {Message[]} */
+      const messages = [];
+      let after = this.#hasOlder ? first.id - 1 : 0;
+      let more = true;
+      while (more && after < last.id) {
+        const page = await this.#page({ limit: KEPT, after });
+        messages.push(...page.messages);
+        more = page.more;
+        after = page.upto ?? page.messages.at(-1)?.id ?? last.id;
+      }
+      if (this.#isEnded || run !== this.#run) return;
+      if (messages.length === 0) return this.open();
+      this.#replace(messages, more);
+      isDone = true;
+    } catch {
+      // The stream comes back again.
+    } finally {
+      if (run === this.#run) this.#loaded(isDone);
+    }
+  }
+
+  /**
+   * Shows these messages in place of those that are shown. What is seen stays where it is.
+   * @param {Message[]} messages
+   * @param {boolean} more There are later ones.
+   */
+  #replace(messages, more) {
+    const isAtEnd = this.#isAtEnd();
+    const focused = document.activeElement?.closest(".message")?.getAttribute("data-id");
+    const top = this.#log.getBoundingClientRect().top;
+    const seen = this.#messages.find(({ id }) => this.#topOf(id) >= top)?.id ?? 0;
+    const from = this.#topOf(seen);
+    const shown = new Set(this.#messages.map(({ id }) => id));
+    const last = this.#messages.at(-1)?.id ?? 0;
+    const isNew = more || messages.some(({ id }) => id > last);
+    this.#messages = messages;
+    this.#hasNewer = more;
+    this.#render();
+    for (const { id } of messages) shown.delete(id);
+    for (const id of shown) this.#isGone(id);
+    if (isAtEnd && !more) {
+      this.#log.scrollTop = this.#log.scrollHeight;
+    } else {
+      if (isNew) this.#down.hidden = false;
+      const anchor = messages.find(({ id }) => id >= seen)?.id ?? messages.at(-1)?.id ?? 0;
+      this.#log.scrollTop += this.#topOf(anchor) - from;
+    }
+    if (focused) this.#find(Number(focused))?.focus({ preventScroll: true });
+  }
+
+  /** @param {number} id Where a message stands in the window. */
+  #topOf(id) {
+    return this.#find(id)?.getBoundingClientRect().top ?? 0;
   }
 
   /** @param {unknown} error */
@@ -185,7 +279,7 @@ export class ConversationView {
 
   /** Goes to the newest message. */
   async #toEnd() {
-    if (this.#hasNewer) await this.open();
+    if (this.#hasNewer) return this.open();
     this.#log.scrollTop = this.#log.scrollHeight;
     this.#down.hidden = true;
   }
@@ -210,14 +304,13 @@ export class ConversationView {
   #nodesOf(message, previous) {
     const isNewDay = !previous || dayKey(previous.at) !== dayKey(message.at);
     const element = this.#elementOf(message, previous);
-    const isNew =
-      message.id > this.#newAfter &&
-      message.from !== this.#inbox.me &&
-      !this.#log.querySelector(".new");
+    if (message.id > this.#newAfter && message.from !== this.#inbox.me) {
+      this.#newAfter = Infinity;
+      this.#firstNew = message.id;
+    }
     const nodes = [];
     if (isNewDay) nodes.push(make("h2", { class: "day" }, day(message.at)));
-    if (isNew) {
-      this.#newAfter = Infinity;
+    if (message.id === this.#firstNew) {
       nodes.push(make("h2", { class: "new" }, say("page_new_messages")));
     }
     return [...nodes, element];
@@ -285,7 +378,10 @@ export class ConversationView {
     } else {
       this.#down.hidden = false;
     }
-    if (!mine) fill(this.#spoken, `${message.from}: ${message.body.slice(0, 300)}`);
+    if (!mine) {
+      this.#spokenId = message.id;
+      fill(this.#spoken, `${message.from}: ${message.body.slice(0, 300)}`);
+    }
   }
 
   /**
@@ -308,11 +404,8 @@ export class ConversationView {
    * @param {Change} change
    */
   #changed(change) {
-    if (this.#isLoading) {
-      this.#earlyChanges.push(change);
-      return;
-    }
     const { id, at, body } = change;
+    if (body === undefined) this.#isGone(id);
     const place = this.#messages.findIndex((one) => one.id === id);
     const message = this.#messages[place];
     // A page that was loaded meanwhile may have a later text.
@@ -338,13 +431,18 @@ export class ConversationView {
   #remove(place) {
     const [{ id }] = this.#messages.splice(place, 1);
     this.#forget(id);
-    this.#box.isGone(id);
     if (this.#messages.length === 0) {
       void this.open();
       return;
     }
     this.#redraw(place);
     this.#tidyDays();
+  }
+
+  /** @param {number} id It was deleted: its text is nowhere any more. */
+  #isGone(id) {
+    this.#box.isGone(id);
+    if (this.#spokenId === id) fill(this.#spoken);
   }
 
   /** @param {number} place Which of the messages is drawn anew. */
@@ -374,30 +472,8 @@ export class ConversationView {
   }
 
   /** @param {Message} message */
-  #askToRemove({ id, from, body, title }) {
-    const problem = make("p", { class: "problem", role: "alert" });
-    const remove = async () => {
-      try {
-        this.#inbox.amend(await call("delete", { id }));
-        shown.close();
-        this.#box.focus();
-      } catch (error) {
-        fill(problem, explain(error));
-      }
-    };
-    const shown = dialog(
-      say("page_delete_message"),
-      say("page_close"),
-      make("p", {}, isolated(from), ": ", make("bdi", {}, ...oneLine(title || body))),
-      make("p", {}, say("page_delete_for_all")),
-      problem,
-      make(
-        "p",
-        { class: "line" },
-        button(say("page_delete"), () => void remove(), { class: "main" }),
-        button(say("page_keep"), () => shown.close()),
-      ),
-    );
+  #askToRemove(message) {
+    askToDelete(message, (deletion) => this.#inbox.amend(deletion), () => this.#box.focus());
   }
 
   /**
@@ -405,8 +481,8 @@ export class ConversationView {
    * @param {string} body
    */
   async #edit(id, body) {
-    const { at } = await call("edit", { id, body });
-    this.#inbox.amend({ id, at, body });
+    const { at, change } = await call("edit", { id, body });
+    this.#inbox.amend({ id, at, change, body });
   }
 
   /** @param {Message} question It takes one answer, in a room of one member. */
@@ -453,24 +529,26 @@ export class ConversationView {
     if (this.#isLoading || !edge) return;
     this.#isLoading = true;
     const run = this.#run;
+    let isDone = false;
     this.#log.setAttribute("aria-busy", "true");
     try {
       const from = end === "older" ? { before: edge.id } : { after: edge.id };
-      const page = await call("fetch", { with: this.#name, limit: PAGE, ...from });
+      const page = await this.#page({ limit: PAGE, ...from });
       if (this.#isEnded || run !== this.#run) return;
       if (end === "older") this.#prepend(page);
       else this.#append(page);
+      isDone = true;
     } catch {
       // The next scroll asks again.
     } finally {
-      if (run === this.#run) this.#loaded();
+      if (run === this.#run) this.#loaded(isDone);
     }
   }
 
   /** @param {import("./api.js").Page} page */
   #prepend({ messages, more }) {
     this.#hasOlder = more && messages.length > 0;
-    const first = this.#messages[0];
+    const [first] = this.#messages;
     const nodes = messages.flatMap((message, at) => this.#nodesOf(message, messages[at - 1]));
     const height = this.#log.scrollHeight;
     const top = this.#log.scrollTop;
@@ -538,15 +616,17 @@ export class ConversationView {
    * @param {number} id
    */
   async #jump(id) {
-    if (!this.#find(id)) await this.open(id);
-    this.#show(id);
+    if (this.#find(id)) this.#show(id);
+    else await this.open(id);
   }
 
-  /** @param {number} id */
+  /** @param {number} id If it was deleted, its place is shown. */
   #show(id) {
     const element = this.#find(id);
-    element?.scrollIntoView({ block: "center" });
-    element?.focus({ preventScroll: true });
+    const near = this.#messages.find((one) => one.id > id) ?? this.#messages.at(-1);
+    const place = element ?? this.#find(near?.id ?? 0);
+    place?.scrollIntoView({ block: "center" });
+    place?.focus({ preventScroll: true });
     element?.classList.add("found");
   }
 
@@ -583,20 +663,11 @@ export class ConversationView {
     fill(
       this.#waiting,
       ...letters.map((letter) =>
-        make(
-          "article",
-          { class: "message mine waits" },
-          make("p", { class: "text", dir: "auto" }, ...textNodes(letter.body, this.#inbox.me)),
-          letter.refused
-            ? make(
-                "p",
-                { class: "problem", role: "alert" },
-                explainRefusal(letter.refused),
-                " ",
-                button(say("page_try_again"), () => void this.#outbox.retry(letter)),
-                button(say("page_discard"), () => void this.#outbox.discard(letter)),
-              )
-            : make("p", { class: "state" }, say("page_waits", { time: clock(letter.at) })),
+        letterElement(
+          letter,
+          this.#inbox.me,
+          () => void this.#outbox.retry(letter),
+          () => void this.#outbox.discard(letter),
         ),
       ),
     );

@@ -12,6 +12,7 @@ import { say } from "./words.js";
 
 /** What is not seen at first. */
 const LATER = {
+  blocks: () => import("./blocks.js"),
   rooms: () => import("./rooms.js"),
   search: () => import("./search.js"),
   settings: () => import("./settings.js"),
@@ -21,19 +22,21 @@ const LATER = {
  * Does something with a part of the page that may have to be loaded.
  * @template Part
  * @param {() => Promise<Part>} load
+ * @param {() => boolean} isWanted Whether the reader still waits for it, once it is there.
  * @param {(part: Part) => void} act
  */
-async function withPart(load, act) {
+async function withPart(load, isWanted, act) {
   let part;
   try {
     part = await load();
   } catch {
+    if (!isWanted()) return;
     // The server is away, or has the files of another release.
     const again = button(say("page_reload"), () => location.reload(), { class: "main" });
     dialog(say("page_part_missing"), say("page_close"), again);
     return;
   }
-  act(part);
+  if (isWanted()) act(part);
 }
 
 /** Loads what is not seen at first, so that it is there when the server is away, or another one. */
@@ -52,27 +55,28 @@ export async function showInbox(user, signal, logOut) {
   await inbox.load();
   const outbox = await Outbox.open(user);
   if (signal.aborted) return outbox.end();
+  const isHere = () => !signal.aborted;
   const offline = make("p", { class: "offline", role: "status" });
   const live = new Live(inbox, (connected) => fill(offline, !connected && say("page_offline")));
   const presence = new Presence(inbox, signal);
   const list = new ConversationList(inbox, presence, {
-    rooms: () => void withPart(LATER.rooms, ({ showRooms }) => void showRooms(inbox)),
+    rooms: () => void withPart(LATER.rooms, isHere, ({ showRooms }) => void showRooms(inbox)),
     search: () => {
       location.hash = "#/search/";
     },
     settings: () =>
-      void withPart(LATER.settings, ({ showSettings }) => {
-        void showSettings(user, presence, logOut);
-      }),
+      void withPart(LATER.settings, isHere, ({ showSettings }) =>
+        showSettings(inbox, presence, logOut),
+      ),
   });
   const place = make("div", { class: "place" });
-  /** @type {ConversationView | null} */
-  let conversation = null;
+  /** @type {{ end: () => void } | null} What stands beside the list, if it has to be ended. */
+  let view = null;
   signal.addEventListener("abort", () => {
     live.end();
     inbox.end();
     outbox.end();
-    conversation?.end();
+    view?.end();
   });
 
   const toTheList = () => {
@@ -82,8 +86,8 @@ export async function showInbox(user, signal, logOut) {
   /** Shows what the address names. */
   function show() {
     const [, kind = "", first = "", second] = location.hash.split("/").map(decode);
-    conversation?.end();
-    conversation = null;
+    view?.end();
+    view = null;
     document.body.dataset.place = kind === "with" || kind === "search" ? kind : "list";
     list.current = kind === "with" ? first : "";
     if (kind === "with" && first) showConversation(first, Number(second) || undefined);
@@ -96,11 +100,16 @@ export async function showInbox(user, signal, logOut) {
    * @param {number} [id] A message in it.
    */
   function showConversation(name, id) {
-    conversation = new ConversationView(name, inbox, outbox, {
+    const isShown = () => isHere() && list.current === name;
+    const conversation = new ConversationView(name, inbox, outbox, {
       back: toTheList,
-      details: () => void withPart(LATER.rooms, ({ showRoom }) => void showRoom(inbox, name)),
+      details: () =>
+        name.startsWith("#")
+          ? void withPart(LATER.rooms, isShown, ({ showRoom }) => void showRoom(inbox, name))
+          : void withPart(LATER.blocks, isShown, ({ showUser }) => showUser(inbox, presence, name)),
       here,
     });
+    view = conversation;
     fill(place, conversation.element);
     showHere(name);
     presence.refresh();
@@ -108,19 +117,25 @@ export async function showInbox(user, signal, logOut) {
     if (matchMedia("(hover: hover)").matches && !id) conversation.focus();
   }
 
-  /** Beside the name of a user: whether they are here. */
+  /** Beside the name of a user: whether they are here, and whether the reader blocks them. */
   const here = make("p", { class: "presence" });
-  const showHere = (/** @type {string} */ name) => fill(here, ...hereNodes(presence.of(name)));
+  const showHere = (/** @type {string} */ name) => {
+    const blocked = inbox.blocked.has(name) && make("small", {}, say("page_blocked"));
+    fill(here, blocked, ...hereNodes(presence.of(name)));
+  };
   presence.addEventListener("change", () => showHere(list.current));
+  inbox.addEventListener("list", () => showHere(list.current));
 
   /** @param {string} query */
   async function showSearch(query) {
     const { hash } = location;
-    await withPart(LATER.search, ({ SearchView }) => {
-      if (hash !== location.hash || signal.aborted) return;
-      const view = new SearchView(inbox.me, query, toTheList);
-      fill(place, view.element);
-      view.focus();
+    const isWanted = () => isHere() && hash === location.hash;
+    await withPart(LATER.search, isWanted, ({ SearchView }) => {
+      view?.end();
+      const search = new SearchView(inbox, query, toTheList);
+      view = search;
+      fill(place, search.element);
+      search.focus();
     });
   }
 

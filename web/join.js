@@ -8,18 +8,20 @@ import { explain, say } from "./words.js";
 /**
  * Shows the form of an invitation, until the person has an account.
  * @param {string} invitation
+ * @param {AbortSignal} signal Ends it.
  * @param {(user: string) => void} then
  * @param {(why: string) => void} instead It cannot be accepted: says why.
  */
-export async function showJoin(invitation, then, instead) {
+export async function showJoin(invitation, signal, then, instead) {
   let invited;
   try {
     invited = await call("invitation", { invitation });
   } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
+    if (signal.aborted || !(error instanceof Refusal)) throw error;
     const used = error.code === "invitation_used" ? ` ${say("page_join_used")}` : "";
     return instead(explain(error) + used);
   }
+  if (signal.aborted) return;
   const user = nameInput({ value: invited.user, readonly: Boolean(invited.user) });
   const [password, again] = ["password", "again"].map((name) =>
     make("input", { name, type: "password", required: true, autocomplete: "new-password" }),
@@ -40,7 +42,7 @@ export async function showJoin(invitation, then, instead) {
       // If the answer is lost, the same once more has the same result.
       const accepted = await call("accept", { invitation, user: name, password: password.value });
       await logIn(accepted.user, password.value);
-      then(accepted.user);
+      if (!signal.aborted) then(accepted.user);
     } catch (error) {
       fill(problem, explain(error));
       submit.disabled = false;

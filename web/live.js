@@ -14,6 +14,7 @@ export class Live {
   #wait = FIRST_WAIT;
   /** The stream continues after this message. */ #place;
   #wasAway = false;
+  #isEnded = false;
   #inbox;
   #tell;
 
@@ -36,7 +37,7 @@ export class Live {
     source.addEventListener("open", () => {
       this.#wait = FIRST_WAIT;
       this.#tell(true);
-      if (this.#wasAway) void this.#inbox.back().catch(() => {});
+      if (this.#wasAway) void this.#inbox.back();
       this.#wasAway = false;
     });
     source.addEventListener("error", () => {
@@ -59,6 +60,7 @@ export class Live {
 
   /** Ends the stream for good. */
   end() {
+    this.#isEnded = true;
     this.stop();
     window.removeEventListener("online", this.#now);
     document.removeEventListener("visibilitychange", this.#now);
@@ -74,9 +76,9 @@ export class Live {
     try {
       // If the session has ended, this says so, and the page shows the log-in.
       await call("whoami");
-      this.start();
+      if (!this.#isEnded) this.start();
     } catch {
-      this.#later();
+      if (!this.#isEnded) this.#later();
     }
   }
 
@@ -95,17 +97,17 @@ export class Live {
         this.#inbox.take(event);
         break;
       case "sent":
-        void this.#inbox.sentElsewhere(event.id, event.to).catch(() => {});
+        this.#inbox.sentElsewhere(event.id, event.to);
         break;
       case "edited":
       case "deleted":
         this.#inbox.amend(event);
         break;
       case "changed":
-        void this.#inbox.changedElsewhere(event.id, event.to).catch(() => {});
+        this.#inbox.changedElsewhere(event.id, event.to);
         break;
       case "read":
-        void this.#inbox.readElsewhere(event.with ?? event.room, event.upto).catch(() => {});
+        this.#inbox.readElsewhere(event.with ?? event.room, event.upto);
         break;
     }
   }

@@ -5,6 +5,7 @@ import { addressOf } from "./conversation-list.js";
 import { hasMention } from "./text.js";
 
 /** @typedef {import("./api.js").Message} Message */
+/** @typedef {import("./api.js").Change} Change */
 /** @typedef {import("./inbox.js").Inbox} Inbox */
 
 const KEPT = "notices";
@@ -26,9 +27,23 @@ export async function wantNotices(wanted) {
 
 /**
  * @param {Inbox} inbox
- * @param {AbortSignal} signal
+ * @param {AbortSignal} signal Ends them: what they say is not for whoever comes next.
  */
 export function showNotices(inbox, signal) {
+  /** @type {Map<string, { id: number, notice: Notification }>} The last one of each conversation. */
+  const shown = new Map();
+  signal.addEventListener("abort", () => {
+    for (const { notice } of shown.values()) notice.close();
+  });
+  inbox.addEventListener(
+    "change",
+    (event) => {
+      const { id, body } = /** @type {CustomEvent<Change>} */ (event).detail;
+      if (body !== undefined) return;
+      for (const last of shown.values()) if (last.id === id) last.notice.close();
+    },
+    { signal },
+  );
   const count = () => {
     document.title = inbox.unread > 0 ? `(${inbox.unread}) Chat` : "Chat";
   };
@@ -50,6 +65,7 @@ export function showNotices(inbox, signal) {
         tag: name,
         icon: new URL("icon.svg", import.meta.url).href,
       });
+      shown.set(name, { id: message.id, notice });
       notice.onclick = () => {
         window.focus();
         location.hash = addressOf(name, message.id);

@@ -2,6 +2,7 @@
 // while it can be seen, once a minute, and when a message comes from somebody who was away.
 
 import { call, everyPage, isFinal } from "./api.js";
+import { latest } from "./attempt.js";
 import { make } from "./dom.js";
 import { moment } from "./time.js";
 import { say } from "./words.js";
@@ -70,13 +71,18 @@ export class Presence extends EventTarget {
     this.#timer = undefined;
     this.#askedAt = performance.now();
     try {
-      this.#take(await everyPage("who", "users", "user"));
+      await this.#load();
     } catch (error) {
       // The operator hides who is here, or the server is away.
       this.#take([]);
       this.#isOver = isFinal(error);
     }
   }
+
+  #load = latest(
+    () => everyPage("who", "users", "user"),
+    (users) => this.#take(users),
+  );
 
   /** @param {Here[]} users */
   #take(users) {

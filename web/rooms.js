@@ -1,7 +1,7 @@
 // Rooms: those that one can join, a new one, and the members and settings of one.
 
 import { call, everyPage } from "./api.js";
-import { attempts } from "./attempt.js";
+import { attempts, latest } from "./attempt.js";
 import { addressOf } from "./conversation-list.js";
 import { button, check, choice, dialog, field, fill, form, isolated, make } from "./dom.js";
 import { names } from "./text.js";
@@ -24,6 +24,8 @@ export async function showRooms(inbox) {
   const topic = make("input", { maxlength: 256 });
   const enter = (/** @type {Room} */ room) => {
     inbox.roomEntered(room);
+    // The reader has closed it meanwhile, and looks at something else.
+    if (!shown.isConnected) return;
     shown.close();
     location.hash = addressOf(room.room);
   };
@@ -88,12 +90,14 @@ export async function showRoom(inbox, name) {
       await load();
     });
   };
-  const load = async () => {
+  const ask = async () => {
     const room = /** @type {Room} */ (await call("room", { room: name }));
-    const { members, more } = await call("room_members", { room: name });
+    return { room, ...(await call("room_members", { room: name })) };
+  };
+  const load = latest(ask, ({ room, members, more }) => {
     inbox.roomChanged(room);
     fill(content, ...settings(room, set), ...people(room, members, more), ...ways(room));
-  };
+  });
 
   /**
    * @param {Room} room
@@ -167,7 +171,7 @@ export async function showRoom(inbox, name) {
                 await call("room_leave", { room: name });
                 inbox.roomLeft(name);
                 shown.close();
-                location.hash = "#/";
+                if (isShown(name)) location.hash = "#/";
               }),
           ),
         room.role === "owner" &&
@@ -184,6 +188,12 @@ export async function showRoom(inbox, name) {
   }
 
   await attempt(load);
+}
+
+/** @param {string} name Whether the page shows this room. */
+function isShown(name) {
+  const address = addressOf(name);
+  return location.hash === address || location.hash.startsWith(`${address}/`);
 }
 
 /** @returns {[string, string][]} */

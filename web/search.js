@@ -8,6 +8,7 @@ import { full, moment } from "./time.js";
 import { explain, say } from "./words.js";
 
 /** @typedef {import("./api.js").Message} Message */
+/** @typedef {import("./api.js").Change} Change */
 
 const PAGE = 50;
 
@@ -16,17 +17,24 @@ export class SearchView {
   #input = make("input", { type: "search", "aria-label": say("page_search"), maxlength: 1024 });
   #state = make("p", { role: "status" });
   #list = make("ul", { class: "results" });
-  #me;
+  #inbox;
+  #query = "";
   #run = 0;
+  #ends = new AbortController();
 
   /**
-   * @param {string} me
+   * @param {import("./inbox.js").Inbox} inbox
    * @param {string} query
    * @param {() => void} back
    */
-  constructor(me, query, back) {
-    this.#me = me;
+  constructor(inbox, query, back) {
+    this.#inbox = inbox;
     this.#input.value = query;
+    inbox.addEventListener(
+      "change",
+      (event) => this.#changed(/** @type {CustomEvent<Change>} */ (event).detail),
+      { signal: this.#ends.signal },
+    );
     fill(
       this.element,
       make(
@@ -48,6 +56,11 @@ export class SearchView {
     if (query) void this.search();
   }
 
+  /** The search is no longer shown. */
+  end() {
+    this.#ends.abort();
+  }
+
   focus() {
     this.#input.focus();
   }
@@ -59,18 +72,28 @@ export class SearchView {
     else location.hash = address;
   }
 
-  /** Asks for the newest results, or for those before a message. */
+  /** Asks for the newest results, or for those of the same query before a message. */
   async search(/** @type {number | undefined} */ before = undefined) {
     this.#run += 1;
     const run = this.#run;
-    if (!before) fill(this.#list);
+    if (!before) {
+      this.#query = this.#input.value;
+      fill(this.#list);
+    }
     fill(this.#state, say("page_searching"));
     try {
-      const query = this.#input.value;
-      const { messages, more, upto } = await call("search", { query, limit: PAGE, before });
+      const { messages, more, upto } = await call("search", {
+        query: this.#query,
+        limit: PAGE,
+        before,
+      });
       if (run !== this.#run) return;
       this.#list.querySelector(".more")?.remove();
-      this.#list.append(...messages.map((/** @type {Message} */ message) => this.#result(message)));
+      this.#list.append(
+        ...messages
+          .filter((/** @type {Message} */ message) => this.#inbox.current(message))
+          .map((/** @type {Message} */ message) => this.#result(message)),
+      );
       if (more) {
         this.#list.append(
           make(
@@ -80,19 +103,36 @@ export class SearchView {
           ),
         );
       }
-      const isEmpty = this.#list.childElementCount === 0;
-      fill(this.#state, isEmpty && say("page_nothing_found"));
+      this.#showEmpty();
     } catch (error) {
       if (run === this.#run) fill(this.#state, explain(error));
     }
   }
 
+  #showEmpty() {
+    const isEmpty = this.#list.childElementCount === 0;
+    fill(this.#state, isEmpty && say("page_nothing_found"));
+  }
+
+  /** @param {Change} change A message may be a result, and is none any more if it was deleted. */
+  #changed({ id, body }) {
+    const result = this.#list.querySelector(`[data-id="${id}"]`);
+    if (!result) return;
+    if (body !== undefined) {
+      fill(/** @type {Element} */ (result.querySelector(".preview")), ...markedNodes(body, []));
+      return;
+    }
+    result.remove();
+    if (this.#state.textContent === "") this.#showEmpty();
+  }
+
   /** @param {Message} message */
   #result(message) {
-    const name = conversationOf(message, this.#me);
+    const name = conversationOf(message, this.#inbox.me);
+    const body = this.#inbox.current(message)?.body ?? "";
     return make(
       "li",
-      {},
+      { "data-id": message.id },
       make(
         "a",
         { href: addressOf(name, message.id) },
@@ -113,7 +153,7 @@ export class SearchView {
         make(
           "span",
           { class: "preview", dir: "auto" },
-          ...markedNodes(message.body, message.matches ?? []),
+          ...markedNodes(body, body === message.body ? (message.matches ?? []) : []),
         ),
       ),
     );

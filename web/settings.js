@@ -3,29 +3,32 @@
 
 import { accessTokens } from "./access-tokens.js";
 import { call } from "./api.js";
-import { attempts } from "./attempt.js";
+import { attempts, latest } from "./attempt.js";
+import { blockList } from "./blocks.js";
 import { button, check, choice, dialog, field, fill, form, make } from "./dom.js";
 import { chooseLook, look } from "./look.js";
 import { wantsNotices, wantNotices } from "./notices.js";
 import { moment } from "./time.js";
 import { choose, language, say } from "./words.js";
 
+/** @typedef {import("./inbox.js").Inbox} Inbox */
 /** @typedef {import("./presence.js").Presence} Presence */
 
 /**
- * @param {string} me
+ * @param {Inbox} inbox
  * @param {Presence} presence
  * @param {() => void} logOut
  */
-export function showSettings(me, presence, logOut) {
+export function showSettings(inbox, presence, logOut) {
   dialog(
     say("page_settings"),
     say("page_close"),
     ...seenByOthers(presence),
     ...hereOnly(),
     ...sessions(),
+    blockList(inbox),
     accessTokens(),
-    passwordForm(me),
+    passwordForm(inbox.me),
     keys(),
     make("p", { class: "line" }, button(say("page_log_out"), logOut)),
   );
@@ -49,8 +52,12 @@ function seenByOthers(presence) {
   });
   const invisible = check(say("page_be_invisible"), (it) => void set({ invisible: it.checked }));
   const receipts = check(say("page_receipts"), (it) => void set({ receipts: it.checked }));
+  const inputs = [status, invisible.input, receipts.input];
+  for (const input of inputs) input.disabled = true;
   void attempt(async () => {
     const settings = await presence.settings();
+    // Not sooner: what was changed would be lost.
+    for (const input of inputs) input.disabled = false;
     status.value = settings.status_text ?? "";
     invisible.input.checked = settings.invisible ?? false;
     receipts.input.checked = settings.receipts;
@@ -97,11 +104,14 @@ function sessions() {
       await call("revoke", { session });
       await load();
     });
-  const load = async () => {
-    const reply = await call("sessions");
+  const load = latest(
+    () => call("sessions"),
+    (reply) => show(reply.sessions),
+  );
+  const show = (/** @type {any[]} */ all) =>
     fill(
       list,
-      ...reply.sessions.map((/** @type {any} */ one) =>
+      ...all.map((/** @type {any} */ one) =>
         make(
           "li",
           {},
@@ -113,7 +123,6 @@ function sessions() {
         ),
       ),
     );
-  };
   void attempt(load);
   return [make("h3", {}, say("page_sessions")), problem, list];
 }

@@ -91,9 +91,11 @@ export class WriteBox {
     this.#grow();
   }
 
-  /** @param {number} id This message was deleted: it is not answered. */
+  /** @param {number} id This message was deleted: it is neither answered nor edited. */
   isGone(id) {
-    if (this.#replyTo === id) this.#forget();
+    if (this.#replyTo !== id && this.#edited !== id) return;
+    this.#forget();
+    fill(this.#problem, say("page_is_deleted"));
   }
 
   /**
@@ -123,6 +125,7 @@ export class WriteBox {
     }
     this.#replyTo = undefined;
     this.#answered.hidden = true;
+    fill(this.#answered);
   }
 
   #end() {

@@ -55,12 +55,31 @@ texts! {
     }
     page_muted { en: "muted", id: "dibisukan" }
     page_private { en: "private", id: "privat" }
+    page_block { en: "Block", id: "Blokir" }
+    page_unblock { en: "Unblock", id: "Buka blokir" }
+    page_unblock_user(user) { en: "Unblock {user}", id: "Buka blokir {user}" }
+    page_blocked { en: "blocked", id: "diblokir" }
+    page_is_blocked {
+        en: "You block this person. They cannot write to you alone, and you do not see what they write in rooms.",
+        id: "Anda memblokir orang ini. Orang ini tidak dapat menyurati Anda, dan tulisannya di ruang tidak terlihat.",
+    }
+    page_block_hint {
+        en: "Blocked people cannot write to you alone, and you do not see what they write in rooms. They are not told why.",
+        id: "Orang yang diblokir tidak dapat menyurati Anda, dan tulisannya di ruang tidak terlihat. Alasannya tidak disebutkan.",
+    }
+    page_blocks { en: "Blocked people", id: "Orang yang diblokir" }
+    page_nobody_blocked { en: "You block nobody.", id: "Anda tidak memblokir siapa pun." }
+    page_blocked_since(time) { en: "since {time}", id: "sejak {time}" }
+    page_block_whom {
+        en: "People to block, with spaces between them",
+        id: "Orang yang akan diblokir, dipisahkan spasi",
+    }
     page_choose {
         en: "Choose a conversation, or find a person to write to.",
         id: "Pilih percakapan, atau cari orang untuk disurati.",
     }
     page_back { en: "Back to the conversations", id: "Kembali ke percakapan" }
-    page_room_details { en: "Details", id: "Rincian" }
+    page_details { en: "Details", id: "Rincian" }
     page_messages_with(name) { en: "Messages with {name}", id: "Pesan dengan {name}" }
     page_no_messages {
         en: "No messages yet. Write the first.",
@@ -88,6 +107,7 @@ texts! {
         en: "Nobody will find it any more.",
         id: "Tidak akan ada yang menemukannya lagi.",
     }
+    page_is_deleted { en: "The message was deleted.", id: "Pesannya sudah dihapus." }
     page_keep { en: "Keep", id: "Jangan hapus" }
     page_answers_earlier { en: "answers an earlier message", id: "menjawab pesan sebelumnya" }
     page_priority_1 { en: "lowest priority", id: "prioritas terendah" }

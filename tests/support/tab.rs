@@ -64,6 +64,8 @@ impl Browser {
             "--remote-debugging-pipe",
         ]);
         command.arg(format!("--user-data-dir={}", inside("profile").display()));
+        // It leaves files there.
+        command.env("TMPDIR", folder.path());
         let log = File::create(inside("log")).expect("a file");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let process = command.spawn().expect("the browser starts");

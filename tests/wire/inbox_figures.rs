@@ -58,7 +58,7 @@ fn first_view_is_small_and_the_rest_comes_later() {
     let entrance_bytes = bytes(&server, &entrance);
     let entrance_after = tab.value("Math.round(shown.entrance)");
     log_in(&tab, "neko");
-    let later = ["rooms.js", "search.js", "settings.js", "access-tokens.js"];
+    let later = ["rooms.js", "search.js", "settings.js", "access-tokens.js", "blocks.js"];
     let inbox = files(&tab, "inbox");
     for name in later {
         assert!(!inbox.iter().any(|path| path.ends_with(name)), "{name}: {inbox:?}");

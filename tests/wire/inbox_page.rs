@@ -608,6 +608,7 @@ fn page_that_begins_again_has_ended_the_one_before() {
         window.Notification = class {
             static permission = 'granted';
             constructor(title, { body }) { shown.push(body); }
+            close() {}
         };
         0",
     );
@@ -828,6 +829,9 @@ fn what_attacks_a_page_arrives_as_text() {
     let made =
         "document.querySelectorAll('main img, main script, main style, main i, main b').length";
     assert_eq!(neko.value(made), 0);
+    // The conversation begins at the first unread message, and the last one is not in sight.
+    assert_eq!(neko.value("document.querySelector('.log').scrollTop"), 0);
+    neko.value("document.querySelector('.log').scrollTop = 1e6");
     neko.wait("document.title === 'Chat'");
     neko.go(&format!("{url}#/search/attacked"));
     neko.wait("document.querySelectorAll('.results li').length >= 3");
@@ -866,6 +870,27 @@ fn long_conversation_is_scrolled_to_its_beginning_and_stays_small_in_the_page() 
     neko.click(".down");
     neko.wait(&shows(&format!("message {}", count - 1)));
     assert_eq!(chromium.complaints(), [""; 0]);
+}
+
+/// A page of short messages does not fill it, so nobody can scroll.
+#[test]
+fn high_window_is_filled_with_older_messages() {
+    if !browser::is_there() {
+        return;
+    }
+    let server = Server::start_with(HTTP);
+    let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
+    let mut wire = server.connect();
+    for number in 0..150 {
+        wire.done(format!(r#"post {paff} {{"to": ["neko"], "body": "message {number}"}}"#));
+    }
+    wire.done(format!(r#"ack {neko} {{"upto": 150}}"#));
+    let chromium = Browser::start();
+    let tab = chromium.profile().open(&format!("http://{}/#/with/paff", server.http()));
+    tab.resize(2160, 6000);
+    log_in(&tab, "neko");
+    tab.wait(&shows("message 0"));
+    assert_eq!(texts(&tab).len(), 150);
 }
 
 #[test]

@@ -74,6 +74,8 @@ impl Demo {
         );
         let edit = json!({"id": own, "body": "That was me. Tomorrow it is quick again."});
         wire.done(format!("edit {neko} {edit}"));
+        // Somebody who has written nothing in a room.
+        wire.done(format!(r#"block {neko} {{"user": "ivy"}}"#));
         wire.done(format!(r#"settings {paff} {{"status_text": "at lunch until two"}}"#));
         wire.done(format!(r#"settings {vanessa} {{"status_text": "reviewing"}}"#));
         let can = json!({"name": "ci", "to": ["#build", "robo"], "expires_in": 7_776_000});
@@ -85,6 +87,14 @@ impl Demo {
 
     fn url(&self) -> String {
         format!("http://{}/", self.server.http())
+    }
+
+    /// Opens the conversation of neko with a user, which has so many messages.
+    fn open<'a>(&self, chromium: &'a Browser, user: &str, messages: usize) -> Tab<'a> {
+        let tab = chromium.profile().open(&format!("{}#/with/{user}", self.url()));
+        log_in(&tab, "neko");
+        tab.wait(&format!("document.querySelectorAll('.log .message').length === {messages}"));
+        tab
     }
 
     /// Opens every view in a tab in which nobody is logged in, and calls `visit` with its name.
@@ -128,6 +138,13 @@ impl Demo {
         tab.press("Escape");
         tab.wait("!document.querySelector('dialog')");
         self.dialog(tab, ".conversation > header button:last-child", || visit("room-details"));
+        tab.go(&format!("{url}#/with/paff"));
+        tab.wait("document.querySelector('.conversation h1')?.textContent === 'paff'");
+        tab.click(".conversation > header button:last-child");
+        tab.wait("document.querySelector('dialog .line button')");
+        visit("person");
+        tab.press("Escape");
+        tab.wait("!document.querySelector('dialog')");
         for (number, name) in [(2, "rooms"), (3, "settings")] {
             // On a phone the list is a view of its own.
             tab.go(&format!("{url}#/"));
@@ -139,7 +156,9 @@ impl Demo {
                 );
                 visit(name);
                 if name == "settings" {
-                    tab.value("document.querySelector('dialog section').scrollIntoView()");
+                    tab.value("document.querySelector('dialog .blocks').scrollIntoView()");
+                    visit("blocked");
+                    tab.value("document.querySelector('dialog .tokens').scrollIntoView()");
                     visit("access-tokens");
                 }
             });
@@ -382,11 +401,8 @@ fn right_to_left_text_begins_at_the_right_and_turns_nothing_around_it() {
     if !browser::is_there() {
         return;
     }
-    let demo = Demo::start();
-    let chromium = Browser::start();
-    let tab = chromium.profile().open(&format!("{}#/with/ivy", demo.url()));
-    log_in(&tab, "neko");
-    tab.wait("document.querySelectorAll('.log .message').length === 2");
+    let (demo, chromium) = (Demo::start(), Browser::start());
+    let tab = demo.open(&chromium, "ivy", 2);
     let side = |text: &str| {
         let range = format!(
             "(() => {{ const it = [...document.querySelectorAll('.log .text')].find(it => \
@@ -416,11 +432,8 @@ fn nothing_moves_for_readers_who_want_no_motion() {
     if !browser::is_there() {
         return;
     }
-    let demo = Demo::start();
-    let chromium = Browser::start();
-    let tab = chromium.profile().open(&format!("{}#/with/robo", demo.url()));
-    log_in(&tab, "neko");
-    tab.wait("document.querySelectorAll('.log .message').length === 4");
+    let (demo, chromium) = (Demo::start(), Browser::start());
+    let tab = demo.open(&chromium, "robo", 4);
     let moving = "[...document.querySelectorAll('*')].filter(it => { const style = \
         getComputedStyle(it); return style.transitionDuration !== '0s' || \
         style.animationName !== 'none' || style.scrollBehavior === 'smooth'; }).length";
@@ -436,11 +449,8 @@ fn screen_reader_hears_a_message_that_arrives_once_and_no_history() {
     if !browser::is_there() {
         return;
     }
-    let demo = Demo::start();
-    let chromium = Browser::start();
-    let tab = chromium.profile().open(&format!("{}#/with/robo", demo.url()));
-    log_in(&tab, "neko");
-    tab.wait("document.querySelectorAll('.log .message').length === 4");
+    let (demo, chromium) = (Demo::start(), Browser::start());
+    let tab = demo.open(&chromium, "robo", 4);
     // The log says what it is, and does not speak by itself.
     let log = "['role', 'aria-live', 'aria-label'].map(it => \
         document.querySelector('.log').getAttribute(it))";

@@ -46,6 +46,8 @@ mod http_two;
 #[cfg(feature = "http")]
 mod inbox_figures;
 #[cfg(feature = "http")]
+mod inbox_late;
+#[cfg(feature = "http")]
 mod inbox_page;
 #[cfg(feature = "http")]
 mod inbox_people;

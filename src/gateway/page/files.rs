@@ -40,10 +40,10 @@ macro_rules! files {
 const PAGE: &str = include_str!("../../../web/index.html");
 const SERVICE_WORKER: &str = include_str!("../../../web/service-worker.js");
 const FILES: &[File] = files! {
-    "access-tokens.js" "api.js" "app.js" "attempt.js" "conversation-list.js" "conversation.js" "dom.js"
-    "icon.svg" "inbox-view.js" "inbox.js" "join.js" "live.js" "log-in.js" "look.js"
-    "manifest.webmanifest" "message.js" "notices.js" "outbox.js" "presence.js" "rooms.js" "search.js"
-    "settings.js" "style.css" "text.js" "time.js" "words.js" "write-box.js"
+    "access-tokens.js" "api.js" "app.js" "attempt.js" "blocks.js" "conversation-list.js" "conversation.js"
+    "delete.js" "dom.js" "icon.svg" "inbox-view.js" "inbox.js" "join.js" "letter.js" "live.js" "log-in.js"
+    "look.js" "manifest.webmanifest" "message.js" "notices.js" "outbox.js" "presence.js" "rooms.js"
+    "search.js" "settings.js" "style.css" "text.js" "time.js" "words.js" "write-box.js"
 };
 /// The module with the texts, which is made from the catalogue.
 const TEXTS: &str = "texts.js";
