@@ -36,7 +36,7 @@ pub use details::{
 };
 pub use filter::Filter;
 pub use invitation::{INVITATION_SECONDS_MAX, InvitationId, InvitationSecret};
-pub use mailbox::{MailboxId, MailboxName, ROOM_NAME_BYTES_MAX, RoomId, RoomName};
+pub use mailbox::{AT_ALL, MailboxId, MailboxName, ROOM_NAME_BYTES_MAX, RoomId, RoomName};
 pub use room::{History, NoSuchWord, Notify, Posting, Role, TOPIC_BYTES_MAX, Topic, mentions};
 pub use secrets::{Password, TOKEN_BYTES_MAX, Token, TokenHash};
 pub use status::{STATUS_BYTES_MAX, StatusText};
@@ -44,6 +44,8 @@ pub use time::{NoTime, Timestamp, parse_duration};
 
 /// The longest user name, in bytes. A name is ASCII, so bytes are characters.
 pub const USER_NAME_BYTES_MAX: usize = 32;
+/// See [`UserName::reserved`].
+const RESERVED: &str = "all";
 /// The longest display name, in bytes of UTF-8.
 pub const DISPLAY_NAME_BYTES_MAX: usize = 128;
 /// The longest password, in bytes of UTF-8.
@@ -87,6 +89,18 @@ impl UserName {
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The name that no new user gets: `@all` is everybody. A user of an older database may have it.
+    pub fn reserved() -> Self {
+        let mut name = ArrayString::new();
+        name.push_str(RESERVED);
+        Self(name)
+    }
+
+    /// Whether it is [`Self::reserved`].
+    pub fn is_reserved(&self) -> bool {
+        self.as_str() == RESERVED
     }
 
     /// The SHA-256 of the name, where it must not be readable.

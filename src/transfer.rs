@@ -128,6 +128,9 @@ pub struct Room {
     /// Since when it is archived.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub archived_at: Option<Timestamp>,
+    /// Every user is a member. An export of one user does not say it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub everybody: bool,
 }
 
 /// A user's membership of a room, over or not: an interval of the message log.
@@ -279,6 +282,8 @@ pub enum Step {
     Message(Message),
     /// Make a user a member of a room. A membership of the same room that overlaps it stays as it is.
     Membership(Membership),
+    /// Make those users members of the room of everybody who are not, if there is such a room.
+    Everybody,
     /// Invite a user to a room. Members and deleted users are left out.
     Invitation(Invitation),
     /// Have a user block another one.

@@ -41,6 +41,7 @@
  * @property {"owner" | "moderator" | "member"} [role]
  * @property {"all" | "mentions" | "none"} [notify]
  * @property {boolean} [invited]
+ * @property {boolean} [everybody]
  */
 
 /** @typedef {{ user: string, display_name: string }} User */

@@ -137,6 +137,7 @@ export async function showRoom(inbox, name) {
             make("small", { dir: "auto" }, display_name),
             owner && user !== inbox.me ? roles : make("small", {}, say(`page_role_${role}`)),
             removes &&
+              !room.everybody &&
               user !== inbox.me &&
               role !== "owner" &&
               button(
@@ -152,12 +153,16 @@ export async function showRoom(inbox, name) {
         }),
         more && make("li", {}, "…"),
       ),
-      room.role && !room.archived && invite,
+      room.role && !room.archived && !room.everybody && invite,
     ];
   }
 
-  /** @param {Room} room */
+  /**
+   * Nobody leaves or closes the room of everybody.
+   * @param {Room} room
+   */
   function ways(room) {
+    if (room.everybody) return [];
     const archived = Boolean(room.archived);
     return [
       make(
@@ -240,6 +245,6 @@ function settings(room, set) {
         say("page_history"),
         choice(history, room.history, (word) => void set({ history: word })),
       ),
-    owner && hidden.element,
+    owner && !room.everybody && hidden.element,
   ];
 }

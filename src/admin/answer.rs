@@ -353,6 +353,8 @@ pub enum Code {
     UnknownRoom,
     /// The room is archived.
     RoomArchived,
+    /// Everybody is in the room, for ever.
+    RoomOfEverybody,
     /// Other members of the room would have no owner.
     LastOwner,
     /// The user is in as many rooms as a user may be, or there are as many as there may be.
@@ -391,6 +393,7 @@ impl Code {
             Self::TooManyInvitations => "too_many_invitations",
             Self::UnknownRoom => "unknown_room",
             Self::RoomArchived => "room_archived",
+            Self::RoomOfEverybody => "room_of_everybody",
             Self::LastOwner => "last_owner",
             Self::TooManyRooms => "too_many_rooms",
             Self::Unsafe => "unsafe",

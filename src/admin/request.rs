@@ -105,6 +105,8 @@ pub enum Request {
         /// The room.
         create: RoomCreate,
     },
+    /// Make the room of everybody, and every user a member of it.
+    RoomEverybody,
     /// Make a user a member of a room, or give a member another role.
     RoomAdd {
         /// The room.

@@ -207,8 +207,8 @@ pub const HELP: &Help = &[
         "Dengan --done: berapa baris terakhir keluarannya yang dikirim. Dengan 0 perintahnya memakai terminal Anda sepenuhnya",
     ),
     (
-        "The recipient, or several separated by commas: all of them get it, or none. A room is '#build', with quotes in a shell",
-        "Penerimanya; beberapa dipisah koma: semua menerima, atau tidak ada satu pun. Ruang ditulis '#build', dengan tanda kutip di shell",
+        "The recipient, or several separated by commas: all of them get it, or none. A room is '#build', with quotes in a shell, and everybody is @all",
+        "Penerimanya; beberapa dipisah koma: semua menerima, atau tidak ada satu pun. Ruang ditulis '#build', dengan tanda kutip di shell, dan semua orang adalah @all",
     ),
     (
         "Send to this room instead of TO, or to several, separated by commas. The # of a room may be left out",
@@ -702,6 +702,7 @@ Examples:
   chat-cli send neko,robo the build is done
   chat-cli send '#build' done                to a room, quoted: a shell takes # for a comment
   chat-cli send --room build done            the same
+  chat-cli send @all maintenance at 17:00    to everybody, if an operator lets you
   chat-cli send neko -- --not-an-option
   chat-cli send neko < letter.txt            several lines, kept exactly
   chat-cli send neko -F letter.txt           the same
@@ -730,6 +731,7 @@ Contoh:
   chat-cli send neko,robo build sudah selesai
   chat-cli send '#build' selesai             ke ruang, dengan tanda kutip: bagi shell # itu komentar
   chat-cli send --room build selesai         sama saja
+  chat-cli send @all perawatan pukul 17:00   ke semua orang, jika operator mengizinkan
   chat-cli send neko -- --bukan-opsi
   chat-cli send neko < surat.txt             beberapa baris, persis apa adanya
   chat-cli send neko -F surat.txt            sama saja

@@ -93,6 +93,10 @@ texts! {
         id: "kamu pemilik terakhir ruang itu: sebutkan pemilik lain",
     }
     room_archived { en: "the room is archived", id: "ruang itu sudah diarsipkan" }
+    room_of_everybody {
+        en: "everybody is in this room: nobody leaves or closes it",
+        id: "semua orang ada di ruang ini: tidak ada yang keluar atau menutupnya",
+    }
     too_many_rooms { en: "there are too many rooms", id: "ruangnya terlalu banyak" }
     you_have_too_many_rooms {
         en: "you are in too many rooms: leave one first",

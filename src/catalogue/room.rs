@@ -29,6 +29,18 @@ texts! {
         en: "`chat-cli room show {room}` shows your role there; `chat-cli room join {room}` joins a public room",
         id: "`chat-cli room show {room}` menampilkan peranmu di sana; `chat-cli room join {room}` masuk ke ruang publik",
     }
+    operator_makes_room_of_everybody {
+        en: "@all is the room of everybody, which an operator makes: `chat-server room everybody`",
+        id: "@all adalah ruang semua orang, yang dibuat operator: `chat-server room everybody`",
+    }
+    operator_allows_to_post {
+        en: "an operator allows it: `chat-server room add all USER --role moderator`",
+        id: "operator mengizinkannya: `chat-server room add all USER --role moderator`",
+    }
+    mute_room_of_everybody {
+        en: "`chat-cli room set all --notify none` mutes it for you",
+        id: "`chat-cli room set all --notify none` membisukannya untukmu",
+    }
     name_an_owner {
         en: "`chat-cli room leave ROOM --owner USER` makes a member the owner first",
         id: "`chat-cli room leave ROOM --owner USER` lebih dulu menjadikan seorang anggota pemiliknya",
@@ -42,6 +54,10 @@ texts! {
     created_by_operator(room) {
         en: "{room} is created; it has no members yet",
         id: "{room} sudah dibuat; belum ada anggotanya",
+    }
+    everybody_is_in(members, room) {
+        en: "everybody is in {room}: {members}; `room add all USER --role moderator` lets a user post",
+        id: "semua orang ada di {room}: {members}; `room add all USER --role moderator` mengizinkan user menulis",
     }
     added(user, role, room) {
         en: "{user} is {role} of {room}",
@@ -75,6 +91,7 @@ texts! {
     access_label { en: "access", id: "akses" }
     public { en: "public", id: "publik" }
     private { en: "private", id: "privat" }
+    everybody { en: "everybody", id: "semua orang" }
     posting_label { en: "posting", id: "menulis" }
     history_label { en: "history", id: "riwayat" }
     created_label { en: "created", id: "dibuat" }

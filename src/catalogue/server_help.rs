@@ -490,6 +490,10 @@ pub const HELP: &Help = &[
     ("Show every room, private ones too", "Tampilkan semua ruang, juga yang privat"),
     ("Show a room's settings", "Tampilkan pengaturan sebuah ruang"),
     ("Create a room without members", "Buat ruang tanpa anggota"),
+    (
+        "Make #all, the room of everybody: new users are in it, too, and `send @all` posts there",
+        "Buat #all, ruang semua orang: user baru juga masuk, dan `send @all` menulis di sana",
+    ),
     ("Show the members of a room", "Tampilkan anggota sebuah ruang"),
     (
         "Make a user a member of a room, or give a member another role",
@@ -651,6 +655,8 @@ Examples:
   chat-server room set news --posting moderators --public
   chat-server room list --json | jq -r 'select(.members == 0) | .room'
   chat-server room archive build                  nobody posts there any more
+  chat-server room everybody                      once, for `chat-cli send @all TEXT`
+  chat-server room add all alice --role moderator   she may send to @all
 ",
         id: "\
 Operator juga melihat ruang privat, dan boleh mengubah setiap ruang. Siapa lagi yang boleh menulis,
@@ -664,6 +670,8 @@ Contoh:
   chat-server room set news --posting moderators --public
   chat-server room list --json | jq -r 'select(.members == 0) | .room'
   chat-server room archive build                  tidak ada yang menulis di sana lagi
+  chat-server room everybody                      sekali, untuk `chat-cli send @all TEKS`
+  chat-server room add all alice --role moderator   ia boleh mengirim ke @all
 ",
     }
     user_show_examples {

@@ -141,6 +141,7 @@ impl Exit {
             | Code::NotAllowed
             | Code::LastOwner
             | Code::RoomArchived
+            | Code::RoomOfEverybody
             | Code::TooManyRooms => Self::RoomRefused,
             // This client sends no such request, so the server speaks another protocol.
             Code::BadRequest

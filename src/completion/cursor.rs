@@ -144,7 +144,7 @@ impl<'a> Cursor<'a> {
 
     /// Completes the word with `value`, if `value` continues it and is safe in a shell.
     fn word(&self, value: &str, meaning: Option<&StyledStr>) -> Option<Word> {
-        let is_plain = value.strip_prefix('#').unwrap_or(value).bytes().all(|byte| {
+        let is_plain = value.strip_prefix(['#', '@']).unwrap_or(value).bytes().all(|byte| {
             byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':' | b'/' | b'+')
         });
         let (before, begun) = self.word.split_at(self.value_at);

@@ -34,11 +34,14 @@ pub(super) enum Seen {
 }
 
 /// The mailbox that a name stands for, and whether it may also be, with a `#`, that of a room. `@`
-/// before a name says that it is a user's.
+/// before a name says that it is a user's, but `@all` is the room of everybody.
 ///
 /// # Errors
 /// No mailbox can have this name.
 pub(super) fn parse(name: &str) -> Result<(MailboxName, bool), Refused> {
+    if name.parse().is_ok_and(|room: RoomName| room.is_of_everybody()) {
+        return Ok((RoomName::of_everybody().into(), false));
+    }
     let unknown = || Refusal::from(Code::UnknownRecipient).about([name.to_owned()]);
     let exact = name.strip_prefix('@');
     let given: MailboxName = exact.unwrap_or(name).parse().map_err(|_| unknown())?;

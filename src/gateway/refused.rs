@@ -132,6 +132,7 @@ fn status(code: Code) -> StatusCode {
         Code::RoomExists
         | Code::LastOwner
         | Code::RoomArchived
+        | Code::RoomOfEverybody
         | Code::TooManyRooms
         | Code::TokenExists
         | Code::TooManyTokens

@@ -10,12 +10,29 @@ use super::{Invalid, USER_NAME_BYTES_MAX, UserId, UserName, check_length};
 /// The longest name of a room, in bytes, with the `#` at its beginning.
 pub const ROOM_NAME_BYTES_MAX: usize = USER_NAME_BYTES_MAX + 1;
 
+/// The room of everybody, which only an operator makes.
+const OF_EVERYBODY: &str = "#all";
+/// Another name of the room of everybody, which needs no quotes in a shell.
+pub const AT_ALL: &str = "@all";
+
 /// The name of a room: `#`, and 1 to 32 of `a-z`, `0-9`, `_` and `-`. It is stored inline, as user
-/// names are.
+/// names are. `@all` is another name of `#all`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RoomName(ArrayString<ROOM_NAME_BYTES_MAX>);
 
 impl RoomName {
+    /// The name of the room of everybody. A room of an older database may have it, too.
+    pub fn of_everybody() -> Self {
+        let mut name = ArrayString::new();
+        name.push_str(OF_EVERYBODY);
+        Self(name)
+    }
+
+    /// Whether it is [`Self::of_everybody`].
+    pub fn is_of_everybody(&self) -> bool {
+        self.as_str() == OF_EVERYBODY
+    }
+
     /// The name as text, with the `#`.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -40,6 +57,9 @@ impl FromStr for RoomName {
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
         check_length(text, ROOM_NAME_BYTES_MAX)?;
+        if text == AT_ALL {
+            return Ok(Self::of_everybody());
+        }
         let name = text.strip_prefix('#').ok_or(Invalid::Character)?;
         name.parse::<UserName>()?;
         let max = ROOM_NAME_BYTES_MAX;
@@ -59,7 +79,7 @@ impl fmt::Debug for RoomName {
     }
 }
 
-/// The name of a mailbox: a user's name, or a room's, which begins with `#`.
+/// The name of a mailbox: a user's name, or a room's, which begins with `#`, or is `@all`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum MailboxName {
     /// A user's mailbox.
@@ -116,7 +136,7 @@ impl FromStr for MailboxName {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        if text.starts_with('#') {
+        if text.starts_with(['#', '@']) {
             text.parse().map(Self::Room)
         } else {
             text.parse().map(Self::User)
@@ -182,9 +202,20 @@ mod tests {
             assert_eq!(room.parse::<RoomName>().unwrap().as_str(), room);
             assert!(matches!(room.parse(), Ok(MailboxName::Room(_))), "{room}");
         }
-        for bad in ["#", "##a", "#Build", "#a b", "a#", &format!("#{longest}x")] {
+        for bad in ["#", "##a", "#Build", "#a b", "a#", "@", "@neko", "#@all", "@all ", "@ALL"] {
             assert!(bad.parse::<MailboxName>().is_err(), "{bad:?} is accepted");
         }
+        assert!(format!("#{longest}x").parse::<MailboxName>().is_err());
+    }
+
+    #[test]
+    fn at_all_is_the_room_of_everybody() {
+        let room = RoomName::of_everybody();
+        assert_eq!("@all".parse(), Ok(MailboxName::Room(room.clone())));
+        assert_eq!("#all".parse(), Ok(MailboxName::Room(room.clone())));
+        assert_eq!("all".parse::<MailboxName>().unwrap().room(), None);
+        assert!(room.is_of_everybody() && room.as_str() == "#all");
+        assert!("all".parse::<UserName>().unwrap().is_reserved());
     }
 
     #[test]

@@ -39,9 +39,9 @@ schemas! {
         "pattern": "^#[a-z0-9_-]{1,32}$",
     }
     MailboxName {
-        "description": "A user, or a room with its `#`.",
+        "description": "A user, a room with its `#`, or `@all`, which is the room `#all`.",
         "type": "string",
-        "pattern": "^#?[a-z0-9_-]{1,32}$",
+        "pattern": "^(#?[a-z0-9_-]{1,32}|@all)$",
     }
     CursorName {
         "description": "The name of a cursor.",

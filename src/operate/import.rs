@@ -201,6 +201,8 @@ impl Import {
             self.places.place_membership(&mut membership);
             self.add(&lines, Step::Membership(membership))?;
         }
+        // New users whose membership is not in the file.
+        self.add(&lines, Step::Everybody)?;
         for invitation in std::mem::take(&mut self.invitations) {
             self.add(&lines, Step::Invitation(invitation))?;
         }

@@ -7,6 +7,7 @@ use super::admin_client::{self, unexpected};
 use super::arguments::{
     RoomAddArguments, RoomCommand, RoomCreateArguments, RoomRemoveArguments, RoomSetArguments,
 };
+use super::count;
 use super::database::Database;
 use super::failure::Failure;
 use super::output::Output;
@@ -27,6 +28,9 @@ pub(super) fn run(db: &Database<'_>, command: &RoomCommand, output: Output) -> R
                 room::created_by_operator(&info.room)
             })
         }
+        RoomCommand::Everybody => change(db, &Request::RoomEverybody, output, |info| {
+            room::everybody_is_in(count::users(info.members), &info.room)
+        }),
         RoomCommand::Add(arguments) => add(db, arguments, output),
         RoomCommand::Remove(arguments) => remove(db, arguments, output),
         RoomCommand::Set(arguments) => {

@@ -115,6 +115,8 @@ codes! {
     LastOwner = "last_owner",
     /// The room is archived; `users` names the rooms.
     RoomArchived = "room_archived",
+    /// Everybody is in the room, for ever: it is not left, private or archived; `users` names it.
+    RoomOfEverybody = "room_of_everybody",
     /// The user is a member of as many rooms as a user may be, or there are as many rooms as there
     /// may be.
     TooManyRooms = "too_many_rooms",
@@ -178,6 +180,7 @@ impl Code {
             Self::NotAllowed => "your role in the room does not allow this",
             Self::LastOwner => "you are the last owner of the room: name another one",
             Self::RoomArchived => "the room is archived",
+            Self::RoomOfEverybody => "everybody is in this room: nobody leaves or closes it",
             Self::TooManyRooms => "there are too many rooms",
             Self::UnknownExpectation => "there is no such expectation",
             Self::UnknownScheduled => "there is no such scheduled message",

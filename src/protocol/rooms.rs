@@ -329,6 +329,9 @@ pub struct RoomInfo {
     /// The user is invited and has not joined yet.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub invited: bool,
+    /// Every user is a member, and nobody can leave.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub everybody: bool,
 }
 
 /// The user is no longer a member.

@@ -39,6 +39,7 @@ impl Service {
                 self.list_members_of_any_room(room, after, responder);
             }
             Request::RoomCreate { create } => self.create_room_for_operator(create, responder),
+            Request::RoomEverybody => self.create_room_of_everybody(responder),
             Request::RoomAdd { room, user, role } => self.add_to_room(room, user, role, responder),
             Request::RoomRemove { room, user } => self.remove_from_room(room, user, responder),
             Request::RoomSet { set } => self.set_any_room(set, responder),

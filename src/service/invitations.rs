@@ -75,7 +75,8 @@ impl Service {
                 return responder.answer(Refusal::new(Code::BadArgument, problem));
             }
             let (judge, storer) = (service.judge(), Arc::clone(&service));
-            let (is_free, password) = (!found.name_is_taken, accept.password.clone());
+            let is_free = !found.name_is_taken && !name.is_reserved();
+            let password = accept.password.clone();
             service.hashers.create(judge, login, is_free, password, move |hashed| match hashed {
                 Ok(Some(password_hash)) => {
                     let display_name = accept.display_name.clone();

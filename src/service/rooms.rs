@@ -72,6 +72,10 @@ impl Service {
     fn create_room(self: &Arc<Self>, user: UserId, create: RoomCreate, responder: Responder) {
         let create = creation(Actor::User(user), create);
         let room = create.name.clone();
+        if room.is_of_everybody() {
+            let why = format!("{}: only an operator makes {room}", Code::RoomExists.message());
+            return responder.answer(Refusal::new(Code::RoomExists, why).about([room.to_string()]));
+        }
         self.change_room(create, room, responder, shown);
     }
 
@@ -187,6 +191,7 @@ pub(super) fn info(room: Room) -> RoomInfo {
         role: room.own.map(|(role, _)| role),
         notify: room.own.map(|(_, notify)| notify),
         invited: room.is_invited,
+        everybody: room.is_of_everybody,
     }
 }
 
@@ -198,6 +203,7 @@ fn refusal(refused: RoomRefused, room: &RoomName) -> Refusal {
         RoomRefused::NotAllowed => Code::NotAllowed,
         RoomRefused::LastOwner => Code::LastOwner,
         RoomRefused::Archived => Code::RoomArchived,
+        RoomRefused::OfEverybody => Code::RoomOfEverybody,
         RoomRefused::TooManyInAll => Code::TooManyRooms,
         RoomRefused::TooManyOfUser => {
             let message = format!("you are in {ROOMS_OF_USER_MAX} rooms: leave one first");
@@ -207,6 +213,8 @@ fn refusal(refused: RoomRefused, room: &RoomName) -> Refusal {
             let message = format!("you have had {MEMBERSHIPS_OF_USER_MAX} {MANY_MEMBERSHIPS}");
             return Refusal::new(Code::TooManyRooms, message);
         }
+        // Only an operator's request is refused so.
+        RoomRefused::ReservedName(_) => Code::Internal,
         RoomRefused::UnknownUsers(names) => {
             let names = names.into_iter().map(|name| name.to_string());
             return Refusal::from(Code::UnknownRecipient).about(names);

@@ -70,6 +70,13 @@ use rooms::blocks::{
     blocks_follow_renamed_users_and_end_with_deleted_ones,
 };
 use rooms::conversations::list_goes_on_after_large_messages;
+use rooms::everybody::{
+    every_way_to_become_a_user_leads_into_the_room_of_everybody,
+    import_brings_the_room_of_everybody, nobody_is_left_out_who_comes_while_the_room_is_made,
+    older_room_of_the_name_becomes_the_room_of_everybody,
+    room_of_everybody_is_not_left_closed_or_counted,
+    user_whose_name_is_that_of_everybody_comes_first,
+};
 use rooms::marks::{
     floor_rises_step_by_step_and_a_rewound_cursor_wins, marks_are_limited_and_end_with_the_cursor,
 };
@@ -582,6 +589,12 @@ macro_rules! promises {
             key_of_a_name_means_what_it_meant_then
             token_sends_to_the_one_of_two_names_that_is_its_target
             name_of_a_message_for_later_is_decided_when_it_is_scheduled
+            every_way_to_become_a_user_leads_into_the_room_of_everybody
+            room_of_everybody_is_not_left_closed_or_counted
+            older_room_of_the_name_becomes_the_room_of_everybody
+            user_whose_name_is_that_of_everybody_comes_first
+            nobody_is_left_out_who_comes_while_the_room_is_made
+            import_brings_the_room_of_everybody
         ]);
     };
 }

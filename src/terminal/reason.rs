@@ -30,12 +30,12 @@ pub fn parse_session(text: &str) -> Result<SessionId, String> {
 }
 
 /// Parses a room's name from a command line, with or without its `#`: a shell takes a `#` without
-/// quotes for a comment.
+/// quotes for a comment. `@all` is the room of everybody.
 ///
 /// # Errors
 /// A message for the user.
 pub fn parse_room(text: &str) -> Result<RoomName, String> {
-    let name = if text.starts_with('#') { text.to_owned() } else { format!("#{text}") };
+    let name = if text.starts_with(['#', '@']) { text.to_owned() } else { format!("#{text}") };
     name.parse().map_err(|invalid| room::give_room(of_invalid(invalid)))
 }
 
@@ -144,7 +144,10 @@ mod tests {
         for text in ["build", "#build"] {
             assert_eq!(parse_room(text).unwrap().as_str(), "#build");
         }
-        for text in ["", "#", "##build", "Build", "two words", "neko,build"] {
+        for text in ["all", "#all", "@all"] {
+            assert!(parse_room(text).unwrap().is_of_everybody(), "{text}");
+        }
+        for text in ["", "#", "##build", "@build", "Build", "two words", "neko,build"] {
             assert!(parse_room(text).is_err(), "{text:?}");
         }
     }

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use crate::support::Server;
 use crate::support::cli;
 use crate::support::cli::Home;
+use crate::support::operator;
 use crate::support::pty::{CTRL_L, CTRL_U, TAB, Terminal};
 use crate::support::skip::is_here;
 
@@ -228,6 +229,31 @@ fn what_is_typed_is_completed(name: &'static str) {
     shell.offers_nothing("chat-cli edit 2 ne");
     shell.offers_nothing("chat-cli send nobod");
     shell.offers_nothing("chat-cli send neko who");
+}
+
+/// `@all` needs no quotes, and is offered where there is such a room.
+fn all_is_completed(name: &'static str) {
+    let server = Server::start();
+    let home = home(&server);
+    let Some(mut shell) = Shell::start(name, &home) else { return };
+    shell.offers_nothing("chat-cli send @a");
+    operator::done(&server.database(), &["room", "everybody"]);
+    shell.completes_at_last("chat-cli send @a", "chat-cli send @all ");
+}
+
+#[test]
+fn all_is_completed_in_bash() {
+    all_is_completed("bash");
+}
+
+#[test]
+fn all_is_completed_in_zsh() {
+    all_is_completed("zsh");
+}
+
+#[test]
+fn all_is_completed_in_fish() {
+    all_is_completed("fish");
 }
 
 /// Rooms, which are quoted where they begin a word: a shell takes a `#` there for a comment.

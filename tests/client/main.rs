@@ -13,6 +13,7 @@ mod config;
 mod cookbook;
 mod details;
 mod done;
+mod everybody;
 mod expect;
 mod expiry;
 mod faults;

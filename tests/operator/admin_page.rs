@@ -11,6 +11,7 @@ const PAGE: &str = include_str!("../../docs/admin.md");
 recipes! {
     users []
     rooms []
+    everybody []
     sessions []
     tokens []
     invite []
@@ -57,6 +58,21 @@ fn rooms(recipe: &mut Recipe) {
     recipe.done(OPERATOR, "chat-server room archive build --undo");
     recipe.done("neko", "chat-cli send '#build' hai");
     assert_eq!(recipe.sh(OPERATOR, "chat-server room create build").code, 65);
+}
+
+fn everybody(recipe: &mut Recipe) {
+    recipe.log_in("neko");
+    recipe.run();
+    recipe.run();
+    assert_eq!(recipe.sh("neko", "chat-cli send @all hai").code, 73);
+    for words in ["remove all neko", "set all --private", "archive all", "create all"] {
+        let refused = recipe.sh(OPERATOR, &format!("chat-server room {words}"));
+        assert_eq!(refused.code, 65, "{words}: {refused:?}");
+    }
+    recipe.done(OPERATOR, "chat-server room add all paff");
+    assert_eq!(recipe.sh("paff", "chat-cli send @all hai").code, 73);
+    recipe.done(OPERATOR, "chat-server room everybody");
+    assert_eq!(recipe.sh(OPERATOR, "chat-server user add all --bot").code, 65);
 }
 
 fn sessions(recipe: &mut Recipe) {

@@ -173,6 +173,11 @@ fn database_of_schema_17_is_upgraded_with_everything_in_it() {
     is_upgraded_with_everything_in_it(17);
 }
 
+#[test]
+fn database_of_schema_18_is_upgraded_with_everything_in_it() {
+    is_upgraded_with_everything_in_it(18);
+}
+
 fn is_upgraded_with_everything_in_it(schema: usize) {
     let server = Server::start_from_with(&frozen(schema), &["--session-idle", "36500d"]);
     assert_eq!(rows(&server.database()), frozen_rows(schema), "every row is there");
@@ -221,6 +226,9 @@ fn is_upgraded_with_everything_in_it(schema: usize) {
     assert!(texts.eq(["edited", "seen"]), "{page}");
     let views = "SELECT group_concat(body) FROM v2_messages WHERE id > 36";
     assert_eq!(server.query(views), ["edited,seen"]);
+    let room = &operator::objects(&server.database(), &["room", "everybody"])[0];
+    let users = server.query("SELECT count(*) FROM v1_users WHERE deleted_at IS NULL");
+    assert_eq!(room["members"].to_string(), users[0], "{room}");
     operator::done(&server.database(), &["check"]);
 }
 

@@ -6,7 +6,7 @@ use super::inbox_page::{HTTP, log_in, open_dialog, shows, texts, write};
 use crate::support::cli::Home;
 use crate::support::relay::Relay;
 use crate::support::tab::{Browser, Tab};
-use crate::support::{Server, browser, wait_until};
+use crate::support::{Server, browser, operator, wait_until};
 
 #[test]
 fn what_the_prompt_reads_and_sends_shows_in_every_tab() {
@@ -122,6 +122,37 @@ fn room_is_made_joined_changed_and_left() {
         it.textContent.startsWith('#build'))",
     );
     assert_eq!(member("neko"), Value::Null);
+    assert_eq!(chromium.complaints(), [""; 0]);
+}
+
+#[test]
+fn room_of_everybody_has_no_way_out() {
+    if !browser::is_there() {
+        return;
+    }
+    let server = Server::start_with(HTTP);
+    let operate = |words: &[&str]| operator::done(&server.database(), words);
+    operate(&["room", "everybody"]);
+    operate(&["room", "add", "all", "paff", "--role", "owner"]);
+    let paff = Home::of("paff", server.address());
+    assert_eq!(paff.run(["send", "@all", "maintenance at 17:00"]).code, 0);
+    let chromium = Browser::start();
+    let profile = chromium.profile();
+    let tab = profile.open(&format!("http://{}/", server.http()));
+    log_in(&tab, "paff");
+    tab.go(&format!("http://{}/#/with/%23all", server.http()));
+    tab.wait(&shows("maintenance at 17:00"));
+    open_dialog(&tab, ".conversation > header button:last-child");
+    // An owner sets roles, and neither leaves, nor removes, hides or archives.
+    tab.wait("document.querySelector('dialog [aria-label=\"Role of neko\"]')");
+    for text in ["Leave the room", "Archive", "Remove", "Invite"] {
+        let found = format!(
+            "[...document.querySelectorAll('dialog button')].some(it => \
+             it.textContent.startsWith('{text}'))"
+        );
+        assert_eq!(tab.value(&found), json!(false), "{text}");
+    }
+    assert_eq!(tab.value("!document.querySelector('dialog input[type=checkbox]')"), json!(true));
     assert_eq!(chromium.complaints(), [""; 0]);
 }
 

@@ -12,6 +12,7 @@ mod changes;
 mod conversations;
 mod delivery;
 mod details;
+mod everybody;
 mod expectations;
 mod expiry;
 mod hang_up;

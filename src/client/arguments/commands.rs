@@ -190,7 +190,7 @@ pub struct SendArguments {
     #[arg(long = "room", value_name = "ROOM", value_delimiter = ',', value_parser = parse_room)]
     pub rooms: Vec<RoomName>,
     /// The recipient, or several separated by commas: all of them get it, or none. A room is
-    /// '#build', with quotes in a shell.
+    /// '#build', with quotes in a shell, and everybody is @all.
     // With `--room` it is no argument at all: see `Arguments::read`.
     #[arg(value_name = "TO[,TO...]", value_hint = ValueHint::Username)]
     #[arg(required_unless_present = "rooms", conflicts_with = "rooms")]

@@ -16,8 +16,9 @@ use crate::client::settings::{self, Settings};
 use crate::client::{local_login, verbs};
 use crate::completion::cursor::Cursor;
 use crate::completion::{self, CompletionsArguments, LIVE_WAIT};
-use crate::model::{MessageId, RoomName, Token};
+use crate::model::{AT_ALL, MessageId, Token};
 use crate::protocol::arguments::{Fetch, FetchFrom};
+use crate::protocol::rooms::RoomInfo;
 
 /// How many of the newest messages to search for senders.
 const MESSAGES_MAX: usize = 100;
@@ -89,10 +90,15 @@ fn ask(settings: Settings, wanted: Wanted, found: &dyn Fn(String)) {
         Wanted::Users => users(&mut link, token, found),
         Wanted::UsersAndRooms => {
             let _ = users(&mut link, token, found);
-            rooms(&mut link, token, true, |room| found(room.to_string()))
+            rooms(&mut link, token, true, |info| {
+                found(info.room.to_string());
+                if info.everybody {
+                    found(AT_ALL.to_owned());
+                }
+            })
         }
-        Wanted::Rooms { mine, is_hashed } => rooms(&mut link, token, mine, |room| {
-            found(room.as_str()[usize::from(!is_hashed)..].to_owned());
+        Wanted::Rooms { mine, is_hashed } => rooms(&mut link, token, mine, |info| {
+            found(info.room.as_str()[usize::from(!is_hashed)..].to_owned());
         }),
         Wanted::Sessions => sessions(&mut link, token, found),
         Wanted::OwnMessages => own_messages(&mut link, token, found),
@@ -130,10 +136,10 @@ fn rooms(
     link: &mut Link,
     token: Token,
     mine: bool,
-    found: impl Fn(&RoomName),
+    found: impl Fn(&RoomInfo),
 ) -> Result<(), Failure> {
     verbs::all_rooms(link, token, mine, |rooms| {
-        rooms.iter().for_each(|info| found(&info.room));
+        rooms.iter().for_each(&found);
         Ok(())
     })
 }

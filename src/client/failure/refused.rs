@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::catalogue::{Language, language, refusal, room, shared};
 use crate::client::exit::Exit;
+use crate::model::UserName;
 use crate::protocol::refusal::{
     Code, MANY_MEMBERSHIPS, NO_SUCH_MESSAGE, NOT_IN_THE_ROOM, NOT_TO_THIS_USER,
     ONLY_ITS_AUTHOR_EDITS, ONLY_THOSE_DELETE,
@@ -114,7 +115,13 @@ impl Refused {
     /// What to do about a refusal that is about a room.
     pub(super) fn hint_about_a_room(&self) -> Option<String> {
         let name = self.users.first().and_then(|name| name.strip_prefix('#'));
+        let is_of_everybody = name == Some(UserName::reserved().as_str());
         match self.code? {
+            Code::UnknownRoom | Code::UnknownRecipient if is_of_everybody => {
+                Some(room::operator_makes_room_of_everybody().to_owned())
+            }
+            Code::NotAllowed if is_of_everybody => Some(room::operator_allows_to_post().to_owned()),
+            Code::RoomOfEverybody => Some(room::mute_room_of_everybody().to_owned()),
             Code::UnknownRoom | Code::UnknownRecipient => {
                 name.map(|_| room::list_rooms().to_owned())
             }
@@ -215,6 +222,7 @@ fn words_of(code: Code) -> &'static str {
         Code::NotAllowed => refusal::not_allowed(),
         Code::LastOwner => refusal::last_owner(),
         Code::RoomArchived => refusal::room_archived(),
+        Code::RoomOfEverybody => refusal::room_of_everybody(),
         Code::TooManyRooms => refusal::too_many_rooms(),
         Code::UnknownExpectation => refusal::unknown_expectation(),
         Code::UnknownScheduled => refusal::unknown_scheduled(),

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crate::model::{Change, MailboxName, Message, MessageId, UserName};
+use crate::model::{AT_ALL, Change, MailboxName, Message, MessageId, RoomName, UserName};
 use crate::protocol::event::ReadUpto;
 use crate::protocol::reply;
 use unread::{Counted, Unread};
@@ -369,10 +369,14 @@ impl NoticeBoard {
         self.names(begin).iter().filter_map(MailboxName::user).cloned().collect()
     }
 
-    /// The known names with this prefix: users and then rooms, both sorted.
+    /// The known names with this prefix: users and then rooms, both sorted. `@all` is another name of
+    /// the room of everybody.
     pub fn names(&self, begin: &str) -> Vec<MailboxName> {
-        let state = self.lock();
-        state.names.iter().filter(|name| name.as_str().starts_with(begin)).cloned().collect()
+        let begins = |name: &MailboxName| {
+            let is_of_everybody = name.room().is_some_and(RoomName::is_of_everybody);
+            name.as_str().starts_with(begin) || is_of_everybody && AT_ALL.starts_with(begin)
+        };
+        self.lock().names.iter().filter(|&name| begins(name)).cloned().collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

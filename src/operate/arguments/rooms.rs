@@ -24,6 +24,8 @@ pub enum RoomCommand {
     Show(Room),
     /// Create a room without members.
     Create(RoomCreateArguments),
+    /// Make #all, the room of everybody: new users are in it, too, and `send @all` posts there.
+    Everybody,
     /// Show the members of a room.
     Members(Room),
     /// Make a user a member of a room, or give a member another role.

@@ -132,5 +132,9 @@ fn state(info: &RoomInfo) -> String {
 }
 
 fn access(info: &RoomInfo) -> &'static str {
-    if info.private { room::private() } else { room::public() }
+    match info {
+        RoomInfo { everybody: true, .. } => room::everybody(),
+        RoomInfo { private: true, .. } => room::private(),
+        _ => room::public(),
+    }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::Service;
+use super::users::reserved;
 use super::{AdminResponder, failure};
 use crate::admin::answer::{AdminReply, Code, HeldInvitation, Invited, Refusal};
 use crate::admin::request::{INVITATION_ROOMS_MAX, Invite, RevokedInvitations};
@@ -28,6 +29,9 @@ impl Service {
                 "give at most {INVITATION_ROOMS_MAX} rooms, and 1 to {INVITATION_SECONDS_MAX} s"
             );
             return responder.answer(Err(Refusal::new(Code::BadRequest, message)));
+        }
+        if let Some(refused) = name.as_ref().and_then(reserved) {
+            return responder.answer(Err(refused));
         }
         let secret = InvitationSecret::generate();
         let create = CreateInvitation {

@@ -9,8 +9,8 @@ use crate::admin::answer::{AdminReply, Code, Refusal};
 use crate::model::{Role, RoomName, UserName};
 use crate::protocol::rooms::{RoomArchive, RoomCreate, RoomSet};
 use crate::store::{
-    Actor, ArchiveRoom, EngineWrite, FindRoom, JoinRoom, Joining, KickFromRoom, ListMembers,
-    ListRooms, RoomAnswer, RoomChanged, RoomRefused,
+    Actor, ArchiveRoom, CreateRoomOfEverybody, EngineWrite, FindRoom, JoinRoom, Joining,
+    KickFromRoom, ListMembers, ListRooms, RoomAnswer, RoomChanged, RoomRefused,
 };
 
 /// The maximum number of rooms or members in one reply.
@@ -66,7 +66,16 @@ impl Service {
     ) {
         let create = creation(Actor::Operator, create);
         let room = create.name.clone();
+        if room.is_of_everybody() {
+            let message = format!("{room} is the room of everybody: `room everybody` makes it");
+            return responder.answer(Err(Refusal::new(Code::RoomOfEverybody, message)));
+        }
         self.change_any_room(create, room, "room created", responder);
+    }
+
+    pub(super) fn create_room_of_everybody(self: &Arc<Self>, responder: AdminResponder) {
+        let (create, room) = (CreateRoomOfEverybody, RoomName::of_everybody());
+        self.change_any_room(create, room, "everybody added to a room", responder);
     }
 
     pub(super) fn add_to_room(
@@ -133,6 +142,13 @@ fn refusal(refused: RoomRefused, room: &RoomName) -> Refusal {
         RoomRefused::Unknown => (Code::UnknownRoom, format!("there is no room {room}")),
         RoomRefused::Exists => (Code::NameTaken, format!("there is a room {room} already")),
         RoomRefused::Archived => (Code::RoomArchived, format!("the room {room} is archived")),
+        RoomRefused::OfEverybody => {
+            let message = format!("everybody is in {room}: nobody is removed, and it stays open");
+            (Code::RoomOfEverybody, message)
+        }
+        RoomRefused::ReservedName(user) => {
+            (Code::NameTaken, format!("there is a user {user}, and @{user} is everybody"))
+        }
         RoomRefused::LastOwner => {
             (Code::LastOwner, format!("the other members of {room} would have no owner"))
         }

@@ -89,6 +89,9 @@ impl Service {
         users: Vec<store::NewUser>,
         responder: AdminResponder,
     ) {
+        if let Some(refused) = names.iter().find_map(reserved) {
+            return responder.answer(Err(refused));
+        }
         self.store.write(AddUsers(users), move |taken| match taken {
             Ok(taken) if taken.is_empty() => {
                 names.iter().for_each(|name| tracing::info!(%name, "user added"));
@@ -155,7 +158,10 @@ impl Service {
         to: UserName,
         responder: AdminResponder,
     ) {
-        self.change_user(name, Change::Rename(to), "user renamed", responder);
+        match reserved(&to) {
+            Some(refused) => responder.answer(Err(refused)),
+            None => self.change_user(name, Change::Rename(to), "user renamed", responder),
+        }
     }
 
     pub(super) fn delete_user(self: &Arc<Self>, name: UserName, responder: AdminResponder) {
@@ -261,6 +267,12 @@ fn unsafe_password() -> Refusal {
 fn given_twice(users: &[NewUser]) -> Option<&UserName> {
     let mut seen = HashSet::new();
     users.iter().map(|user| &user.name).find(|name| !seen.insert(*name))
+}
+
+/// The refusal of a new name that nobody gets.
+pub(super) fn reserved(name: &UserName) -> Option<Refusal> {
+    let message = || format!("the name {name} is reserved: @{name} is everybody");
+    name.is_reserved().then(|| Refusal::new(Code::NameTaken, message()))
 }
 
 fn name_taken(names: &[UserName]) -> Refusal {

@@ -4,6 +4,7 @@
 pub(super) mod blocks;
 mod changes;
 pub(super) mod conversations;
+pub(super) mod everybody;
 pub(super) mod marks;
 pub(super) mod receipts;
 
@@ -21,13 +22,14 @@ use crate::model::{
 };
 use crate::store::types::rooms::{Membership, may_read};
 use crate::store::{
-    Actor, ArchiveRoom, CountUnread, CreateRoom, FILTERED_MESSAGES_MAX, FindRoom, FindStart,
-    InviteToRoom, JoinRoom, Joining, KickFromRoom, LeaveRoom, ListMembers, ListRooms, LiveInbox,
-    ROOM_UNREAD_MAX, ROOMS_UNREAD_MAX, ReadThread, RoomRefused, RoomSettings, Searched, SetRoom,
-    StreamStart, ThreadStart, UnreadFrom, Unreadable,
+    Actor, ArchiveRoom, CountUnread, CreateRoom, CreateRoomOfEverybody, FILTERED_MESSAGES_MAX,
+    FindRoom, FindStart, InviteToRoom, JoinRoom, Joining, KickFromRoom, LeaveRoom, ListMembers,
+    ListRooms, LiveInbox, ROOM_UNREAD_MAX, ROOMS_UNREAD_MAX, ReadThread, RoomRefused, RoomSettings,
+    Searched, SetRoom, StreamStart, ThreadStart, UnreadFrom, Unreadable,
 };
 
-const ROOMS: [&str; 2] = ["#build", "#ops"];
+/// The first one can become the room of everybody.
+const ROOMS: [&str; 2] = ["#all", "#build"];
 
 /// One step of a history. Users are 0, 1 and 2; rooms are 0 and 1. A place is a percentage of the
 /// newest id.
@@ -68,6 +70,11 @@ pub(super) enum Step {
         user: usize,
         room: usize,
         archived: bool,
+    },
+    /// An operator makes the room of everybody, and gives a user a role there.
+    Everybody {
+        user: usize,
+        role: Role,
     },
     /// Mailboxes below 3 are users, others rooms.
     Post {
@@ -153,6 +160,8 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(user, room, other, what)| Step::Set { user, room, other, what }),
         1 => (user(), room(), prop::bool::weighted(0.3))
             .prop_map(|(user, room, archived)| Step::Archive { user, room, archived }),
+        1 => (user(), prop::sample::select(Role::ALL.to_vec()))
+            .prop_map(|(user, role)| Step::Everybody { user, role }),
         14 => (
             user(),
             to,
@@ -200,6 +209,7 @@ struct Room {
     posting: Posting,
     history: History,
     is_archived: bool,
+    is_of_everybody: bool,
     members: BTreeMap<usize, Role>,
     invited: BTreeSet<usize>,
     /// The setting of each user's newest membership.
@@ -348,6 +358,13 @@ impl Model {
                 let archive = ArchiveRoom { actor, room: room_name(room), archived };
                 assert_eq!(done(engine.write(archive)), self.archive(user, room, archived));
             }
+            Step::Everybody { user, role } => {
+                assert_eq!(done(engine.write(CreateRoomOfEverybody)), Ok(()));
+                let joining = Joining::Added(self.user_name(user), role);
+                assert_eq!(done(engine.write(JoinRoom { room: room_name(0), joining })), Ok(()));
+                self.everybody();
+                self.rooms.get_mut(&0).unwrap().members.insert(user, role);
+            }
             Step::Post { user, ref to, text, answers, has_expired } => {
                 self.post(engine, user, to, (text, answers, has_expired));
             }
@@ -416,10 +433,26 @@ impl Model {
         Ok(())
     }
 
+    fn everybody(&mut self) {
+        let of = self.rooms.entry(0).or_default();
+        if !of.is_of_everybody {
+            (of.is_private, of.is_archived, of.is_of_everybody) = (false, false, true);
+            (of.posting, of.history) = (Posting::Moderators, History::Joined);
+            of.members.values_mut().for_each(|role| *role = Role::Member);
+            of.invited.clear();
+        }
+        for user in 0..USERS.len() {
+            assert_eq!(self.join(user, 0), Ok(()));
+        }
+    }
+
     fn leave(&mut self, user: usize, room: usize, owner: Option<usize>) -> Result<(), RoomRefused> {
         let new_name = owner.map(|owner| self.user_name(owner));
         let (of, role) = self.look(user, room)?;
         let role = role.ok_or(RoomRefused::NotAllowed)?;
+        if of.is_of_everybody {
+            return Err(RoomRefused::OfEverybody);
+        }
         if let (Some(owner), Some(name)) = (owner, new_name) {
             if role != Role::Owner {
                 return Err(RoomRefused::NotAllowed);
@@ -462,6 +495,9 @@ impl Model {
         };
         if !may {
             return Err(RoomRefused::NotAllowed);
+        }
+        if of.is_of_everybody {
+            return Err(RoomRefused::OfEverybody);
         }
         of.members.remove(&other);
         of.invited.remove(&other);
@@ -509,6 +545,9 @@ impl Model {
         }
         match what {
             Setting::Topic => {}
+            Setting::Private(true) if of.is_of_everybody => {
+                return Err(RoomRefused::OfEverybody);
+            }
             Setting::Private(it) => of.is_private = it,
             Setting::Posting(it) => of.posting = it,
             Setting::History(it) => of.history = it,
@@ -530,6 +569,9 @@ impl Model {
         let (of, role) = self.look(user, room)?;
         if role < Some(Role::Owner) {
             return Err(RoomRefused::NotAllowed);
+        }
+        if archived && of.is_of_everybody {
+            return Err(RoomRefused::OfEverybody);
         }
         of.is_archived = archived;
         Ok(())
@@ -801,6 +843,7 @@ impl Model {
                 assert_eq!(found.own.map(|(role, _)| role), of.members.get(&user).copied());
                 assert_eq!(found.is_invited, of.invited.contains(&user));
                 assert_eq!(found.archived_at.is_some(), of.is_archived);
+                assert_eq!(found.is_of_everybody, of.is_of_everybody);
             }
             let list = ListMembers { actor, room: name.clone(), after: None, max: 10 };
             let may_list = |of: &&Room| !of.is_private || of.members.contains_key(&user);
@@ -971,7 +1014,7 @@ fn pages(
 /// A member of 100 rooms, with more of their own messages in a row than a page looks at.
 pub(super) fn page_ends_after_many_own_messages_and_goes_on(open: Open) {
     let Some(engine) = Engine::new(open) else { return };
-    let (actor, name) = (Actor::User(NEKO), room_name(0));
+    let (actor, name) = (Actor::User(NEKO), room_name(1));
     let settings = RoomSettings::default();
     done(engine.write(CreateRoom { actor, name: name.clone(), settings })).unwrap();
     done(engine.write(JoinRoom { room: name, joining: Joining::Oneself(PAFF) })).unwrap();
@@ -990,7 +1033,7 @@ pub(super) fn page_ends_after_many_own_messages_and_goes_on(open: Open) {
 
 pub(super) fn key_of_a_post_to_a_room_is_the_same_message(open: Open) {
     let Some(mut engine) = Engine::new(open) else { return };
-    let (actor, name, settings) = (Actor::User(NEKO), room_name(0), RoomSettings::default());
+    let (actor, name, settings) = (Actor::User(NEKO), room_name(1), RoomSettings::default());
     done(engine.write(CreateRoom { actor, name: name.clone(), settings })).unwrap();
     let send = |engine: &Engine, to: &[&str], body: &str| {
         engine.append(message(NEKO, to, body, Some("k")))
@@ -1021,7 +1064,7 @@ pub(super) fn key_of_a_post_to_a_room_is_the_same_message(open: Open) {
 
 pub(super) fn deleted_user_is_in_no_room(open: Open) {
     let Some(engine) = Engine::new(open) else { return };
-    let (actor, room) = (Actor::User(NEKO), room_name(0));
+    let (actor, room) = (Actor::User(NEKO), room_name(1));
     let settings = RoomSettings { is_private: true, ..RoomSettings::default() };
     done(engine.write(CreateRoom { actor, name: room.clone(), settings })).unwrap();
     let users = vec!["paff".parse().unwrap(), "robo".parse().unwrap()];

@@ -52,7 +52,8 @@ const MESSAGES: &str = "
 
 /// The rooms that a user is or was in, or is invited to, or all.
 const ROOMS: &str = "
-    SELECT o.id, o.name, o.topic, o.is_private, o.posting, o.history, o.created_at, o.archived_at
+    SELECT o.id, o.name, o.topic, o.is_private, o.posting, o.history, o.created_at, o.archived_at,
+           $1::bigint IS NULL AND o.is_of_everybody
       FROM chat.rooms o
      WHERE $1::bigint IS NULL
         OR o.id IN (SELECT b.room_id FROM chat.memberships b WHERE b.user_id = $1
@@ -279,6 +280,7 @@ fn room(row: &Row) -> Result<(RoomId, Room)> {
         history: row.get::<_, &str>(5).parse()?,
         created_at: Timestamp(row.get(6)),
         archived_at: row.get::<_, Option<i64>>(7).map(Timestamp),
+        everybody: row.get(8),
     };
     Ok((RoomId(row.get(0)), room))
 }

@@ -6,6 +6,7 @@ pub(in crate::store) mod blocks;
 pub(in crate::store) mod changes;
 pub(in crate::store) mod conversations;
 pub(in crate::store) mod cursors;
+pub(in crate::store) mod everybody;
 pub(in crate::store) mod expectations;
 pub(in crate::store) mod figures;
 pub(in crate::store) mod import;

@@ -22,7 +22,7 @@ pub(in crate::store) fn find_places(
     let names: Vec<&str> = wanted.iter().map(|(_, room)| room.as_str()).collect();
     let rows = session.query(
         "SELECT a.user_id, x.name, x.id, b.role, i.user_id IS NOT NULL, x.is_private, x.posting,
-                x.archived_at IS NOT NULL
+                x.archived_at IS NOT NULL, x.is_of_everybody
            FROM unnest($1::bigint[], $2::text[]) AS a (user_id, name)
            JOIN chat.rooms x ON x.name = a.name
            LEFT JOIN chat.memberships b ON b.user_id = a.user_id AND b.room_id = x.id
@@ -41,6 +41,7 @@ fn placed(row: &Row) -> Result<((UserId, RoomName), Placed)> {
         is_private: row.get(5),
         posting: row.get::<_, &str>(6).parse()?,
         is_archived: row.get(7),
+        is_of_everybody: row.get(8),
     };
     let of = (UserId(row.get(0)), row.get::<_, &str>(1).parse()?);
     Ok((of, (RoomId(row.get(2)), place)))

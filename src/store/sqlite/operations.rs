@@ -6,6 +6,7 @@ pub(in crate::store) mod append;
 pub(in crate::store) mod blocks;
 pub(in crate::store) mod changes;
 pub(in crate::store) mod cursors;
+pub(in crate::store) mod everybody;
 pub(in crate::store) mod expectations;
 pub(in crate::store) mod import;
 pub(in crate::store) mod invitations;

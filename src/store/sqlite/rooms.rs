@@ -94,21 +94,22 @@ pub(in crate::store) fn place(
     let user = actor.user().map(|user| user.0);
     connection
         .prepare_cached(
-            "SELECT o.id, o.is_private, o.posting, o.archived_at IS NOT NULL,
+            "SELECT o.id, o.is_private, o.posting, o.archived_at IS NOT NULL, o.is_of_everybody,
                     (SELECT p.role FROM memberships p
                       WHERE p.user_id = ?2 AND p.room_id = o.id AND p.left_upto IS NULL),
                     EXISTS (SELECT 1 FROM invitations i WHERE i.user_id = ?2 AND i.room_id = o.id)
                FROM rooms o WHERE o.name = ?1",
         )?
         .query_row(params![name.as_str(), user], |row| {
-            let role: Option<Box<str>> = row.get(4)?;
+            let role: Option<Box<str>> = row.get(5)?;
             let place = Place {
                 is_operator: actor == Actor::Operator,
-                role: role.is_some().then(|| word(row, 4)).transpose()?,
-                is_invited: row.get(5)?,
+                role: role.is_some().then(|| word(row, 5)).transpose()?,
+                is_invited: row.get(6)?,
                 is_private: row.get(1)?,
                 posting: word(row, 2)?,
                 is_archived: row.get(3)?,
+                is_of_everybody: row.get(4)?,
             };
             Ok((RoomId(row.get(0)?), place))
         })

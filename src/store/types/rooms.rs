@@ -54,6 +54,18 @@ impl Write for CreateRoom {
     type Answer = RoomAnswer<RoomChanged>;
 }
 
+/// Makes the room [`RoomName::of_everybody`], of which every user is a member who is not deleted, and
+/// every new one from then on. Only moderators post there, and a new member reads what comes after
+/// joining. A room of an older database that has the name becomes it, public and with no roles; its
+/// messages stay with those who could read them. Done again, it makes those members who should be.
+/// Durable when the answer comes.
+#[derive(Debug, Clone)]
+pub struct CreateRoomOfEverybody;
+
+impl Write for CreateRoomOfEverybody {
+    type Answer = RoomAnswer<RoomChanged>;
+}
+
 /// The settings of a room.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RoomSettings {
@@ -206,6 +218,10 @@ pub enum RoomRefused {
     LastOwner,
     /// The room is archived.
     Archived,
+    /// The room is that of everybody: it is never left, private or archived.
+    OfEverybody,
+    /// A user has the name that is reserved beside the room of everybody.
+    ReservedName(UserName),
     /// The user would be in more than [`ROOMS_OF_USER_MAX`] rooms.
     TooManyOfUser,
     /// The user would have had more than [`MEMBERSHIPS_OF_USER_MAX`] memberships.
@@ -243,6 +259,8 @@ pub struct Room {
     pub name: RoomName,
     /// The settings.
     pub settings: RoomSettings,
+    /// Every user is a member, for ever.
+    pub is_of_everybody: bool,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it was archived.
@@ -338,6 +356,7 @@ pub(in crate::store) struct Place {
     pub(in crate::store) is_private: bool,
     pub(in crate::store) posting: Posting,
     pub(in crate::store) is_archived: bool,
+    pub(in crate::store) is_of_everybody: bool,
 }
 
 /// What an actor requests, as far as the rules need it.
@@ -355,10 +374,14 @@ pub(in crate::store) enum Act {
     Kick(Option<Role>),
     /// To change the topic.
     SetTopic,
-    /// To change other settings or roles, to archive.
+    /// To change other settings or roles.
     Administer,
-    /// To change the actor's own setting, or to leave.
+    /// To make the room private, to archive it.
+    Close,
+    /// To change the actor's own setting.
     OwnMembership,
+    /// To leave.
+    Leave,
 }
 
 impl Place {
@@ -381,13 +404,16 @@ impl Place {
                 self.is_operator || self.role >= Some(Role::Moderator) && of < self.role
             }
             Act::SetTopic => self.is_at_least(Role::Moderator),
-            Act::Administer => self.is_at_least(Role::Owner),
-            Act::OwnMembership => self.role.is_some(),
+            Act::Administer | Act::Close => self.is_at_least(Role::Owner),
+            Act::OwnMembership | Act::Leave => self.role.is_some(),
         };
         if !is_allowed {
             return Err(RoomRefused::NotAllowed);
         }
         match act {
+            Act::Kick(_) | Act::Close | Act::Leave if self.is_of_everybody => {
+                Err(RoomRefused::OfEverybody)
+            }
             Act::Post | Act::Join | Act::Invite if self.is_archived => Err(RoomRefused::Archived),
             _ => Ok(()),
         }

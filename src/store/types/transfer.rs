@@ -3,7 +3,7 @@
 use crate::model::{DisplayName, MailboxId, MessageId, RoomName};
 use crate::store::operation::Write;
 use crate::store::types::rooms;
-use crate::transfer::{Membership, Step, Taken, User};
+use crate::transfer::{Membership, Room, Step, Taken, User};
 
 /// The highest id that an export can contain. Every JSON reader represents it exactly.
 const MESSAGE_ID_MAX: MessageId = MessageId((1 << 53) - 1);
@@ -28,6 +28,12 @@ pub(in crate::store) fn refused_user(user: &User) -> Option<String> {
     let hash = user.password.as_ref().map_or("", |password| &password.hash);
     let is_hash = hash.bytes().all(|byte| byte.is_ascii_graphic());
     (!is_hash).then(|| format!("the password hash of {} is none", user.name))
+}
+
+/// Why an import refuses this room. `None` if it does not.
+pub(in crate::store) fn refused_room(room: &Room) -> Option<String> {
+    let may_be = room.room.is_of_everybody() && !room.private && room.archived_at.is_none();
+    (room.everybody && !may_be).then(|| format!("{} cannot be the room of everybody", room.room))
 }
 
 /// Why an import refuses a room whose name another one has.

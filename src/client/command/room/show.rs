@@ -80,7 +80,11 @@ pub(super) fn one(rooms: &mut Rooms<'_>, room: RoomName) -> Result<Exit, Failure
 
 /// Each setting with its value. A value that can be set is the word that sets it.
 fn settings(info: &RoomInfo, clock: Clock) -> Vec<[String; 2]> {
-    let who_sees = if info.private { room::private() } else { room::public() };
+    let who_sees = match info {
+        RoomInfo { everybody: true, .. } => room::everybody(),
+        RoomInfo { private: true, .. } => room::private(),
+        _ => room::public(),
+    };
     let mut rows = vec![
         (room::topic_label(), text::visible(info.topic.as_str())),
         (room::members_label(), info.members.to_string()),

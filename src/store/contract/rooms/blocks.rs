@@ -70,7 +70,7 @@ fn texts(engine: &Engine, reader: UserId) -> Vec<String> {
 
 /// Neko's room, with all users in it.
 fn room(engine: &Engine) -> RoomName {
-    let (actor, room) = (Actor::User(NEKO), room_name(0));
+    let (actor, room) = (Actor::User(NEKO), room_name(1));
     let settings = RoomSettings::default();
     done(engine.write(CreateRoom { actor, name: room.clone(), settings })).unwrap();
     for user in [PAFF, ROBO] {

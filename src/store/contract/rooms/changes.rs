@@ -6,7 +6,8 @@ use crate::store::types::rooms::{MEMBERSHIPS_OF_USER_MAX, ROOMS_MAX, ROOMS_OF_US
 /// However the last member goes. A room without owners goes on.
 pub(in super::super) fn room_is_archived_when_its_last_member_is_gone(open: Open) {
     let Some(engine) = Engine::new(open) else { return };
-    let (operator, build, ops) = (Actor::Operator, room_name(0), room_name(1));
+    let operator = Actor::Operator;
+    let [build, ops] = ["#build", "#ops"].map(|name| name.parse::<RoomName>().unwrap());
     let create = |actor, name: &RoomName| {
         let (name, settings) = (name.clone(), RoomSettings::default());
         done(engine.write(CreateRoom { actor, name, settings })).unwrap();

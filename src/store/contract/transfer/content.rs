@@ -176,13 +176,14 @@ fn stay() -> impl Strategy<Value = Stay> {
 
 fn room(number: usize) -> Room {
     Room {
-        room: ["#build", "#ops", "#x"][number].parse().unwrap(),
+        room: ["#build", "#ops", "#all"][number].parse().unwrap(),
         topic: ["", "\u{202e}builds \u{1f980}", "'"][number].parse().unwrap(),
         private: number == 1,
         posting: Posting::ALL[number % 2],
         history: History::ALL[number % 2],
         created_at: Timestamp(number as i64 * 7),
         archived_at: (number == 1).then_some(Timestamp(9)),
+        everybody: number == 2,
     }
 }
 

@@ -61,6 +61,10 @@ fn execute(session: &mut Session, step: &Step, locked: &str) -> Result<Outcome> 
         Step::User(user) => add_user(session, user, locked),
         Step::Room(room) => rooms::importing::add_room(session, room),
         Step::Membership(of) => rooms::importing::add_membership(session, of),
+        Step::Everybody => {
+            let added = rooms::complete_everybody(session)?;
+            Ok(Ok(if added.is_empty() { Taken::Already } else { Taken::Done }))
+        }
         Step::Invitation(of) => rooms::importing::add_invitation(session, of),
         Step::Block(block) => blocks::import(session, block),
         Step::Floor(floor) => match refused_id(*floor) {

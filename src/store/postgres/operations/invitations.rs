@@ -5,7 +5,7 @@ use postgres::Row;
 
 use crate::model::{InvitationId, Role, RoomId, RoomName, Timestamp, UserId, UserName};
 use crate::store::postgres::append::LANE;
-use crate::store::postgres::error::{Error, Result};
+use crate::store::postgres::error::Result;
 use crate::store::postgres::operation::{Apply, Query, WriteContext};
 use crate::store::postgres::operations::{rooms, users};
 use crate::store::postgres::places::find_place;
@@ -62,6 +62,7 @@ impl Query for FindInvitation {
             "SELECT i.name,
                     ARRAY(SELECT o.name FROM unnest(i.rooms) WITH ORDINALITY AS a (room, place)
                             JOIN chat.rooms o ON o.id = a.room AND o.archived_at IS NULL
+                             AND NOT o.is_of_everybody
                            ORDER BY a.place),
                     i.expires_at, i.user_id
                FROM chat.account_invitations i
@@ -102,19 +103,19 @@ impl Apply for AcceptInvitation {
         if is_taken(session, Some(&user.name))? {
             return Ok(AcceptedInvitation::NameTaken);
         }
-        users::insert(session, user)?;
+        let user = users::insert(session, user)?;
         users::mark_as_seeded(session)?;
-        let user = users::id_of(session, &user.name)?;
-        let user = user.ok_or(Error::Unexpected("the new user is gone"))?;
         session.execute(
             "UPDATE chat.account_invitations SET used_at = chat.now_ms(), user_id = $2
               WHERE id = $1",
             &[&row.get::<_, i64>(0), &user.0],
         )?;
         let mut joined = Vec::new();
+        // The user is in the room of everybody from the beginning.
         for room in session.query(
             "SELECT o.id, o.name FROM unnest($1::bigint[]) WITH ORDINALITY AS a (room, place)
-               JOIN chat.rooms o ON o.id = a.room AND o.archived_at IS NULL ORDER BY a.place",
+               JOIN chat.rooms o ON o.id = a.room AND o.archived_at IS NULL AND NOT o.is_of_everybody
+              ORDER BY a.place",
             &[&row.get::<_, Vec<i64>>(2)],
         )? {
             rooms::members::add(session, user, RoomId(room.get(0)), Role::Member)?;

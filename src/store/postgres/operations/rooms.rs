@@ -8,12 +8,13 @@ use crate::model::{Role, RoomId, RoomName, UserId, UserName};
 use crate::store::postgres::append::LANE;
 use crate::store::postgres::error::{Error, Result};
 use crate::store::postgres::operation::{Apply, WriteContext};
-use crate::store::postgres::operations::users;
+use crate::store::postgres::operations::{everybody, users};
 use crate::store::postgres::places::{Placed, find_place};
 use crate::store::postgres::session::Session;
 use crate::store::types::rooms::{
-    Act, Actor, ArchiveRoom, CreateRoom, InviteToRoom, JoinRoom, Joining, KickFromRoom, LeaveRoom,
-    ROOMS_MAX, RoomAnswer, RoomChanged, RoomRefused, SetRoom, allowed, may_get_role, may_leave,
+    Act, Actor, ArchiveRoom, CreateRoom, CreateRoomOfEverybody, InviteToRoom, JoinRoom, Joining,
+    KickFromRoom, LeaveRoom, ROOMS_MAX, RoomAnswer, RoomChanged, RoomRefused, RoomSettings,
+    SetRoom, allowed, may_get_role, may_leave,
 };
 
 impl Apply for CreateRoom {
@@ -23,31 +24,48 @@ impl Apply for CreateRoom {
         if find_place(session, *actor, name)?.is_some() {
             return Ok(Err(RoomRefused::Exists));
         }
-        let row = session.query_one("SELECT count(*) FROM chat.rooms", &[])?;
-        if usize::try_from(row.get::<_, i64>(0)).is_ok_and(|count| count >= ROOMS_MAX) {
-            return Ok(Err(RoomRefused::TooManyInAll));
-        }
+        allowed!(may_be_another(session)?);
         if let Actor::User(user) = actor {
             allowed!(members::may_be_in_another(session, *user)?);
         }
-        let row = session.query_one(
-            "INSERT INTO chat.rooms (id, name, topic, is_private, posting, history, created_at)
-             VALUES (chat.next_number($6, 'rooms'), $1, $2, $3, $4, $5, chat.now_ms())
-             RETURNING id",
-            &[
-                &name.as_str(),
-                &settings.topic.as_str(),
-                &settings.is_private,
-                &settings.posting.as_str(),
-                &settings.history.as_str(),
-                &LANE,
-            ],
-        )?;
-        let room = RoomId(row.get(0));
+        let room = insert(session, name, settings)?;
         if let Actor::User(user) = actor {
             members::add(session, *user, room, Role::Owner)?;
         }
         changed(session, *actor, room, actor.user())
+    }
+}
+
+impl Apply for CreateRoomOfEverybody {
+    fn apply(&self, context: &mut WriteContext<'_>) -> Result<RoomAnswer<RoomChanged>> {
+        let session = &mut *context.session;
+        let (name, reserved) = (RoomName::of_everybody(), UserName::reserved());
+        if users::resolve(session, &reserved)?.is_some() {
+            return Ok(Err(RoomRefused::ReservedName(reserved)));
+        }
+        let room = match find_place(session, Actor::Operator, &name)? {
+            Some((room, _)) => room,
+            None => {
+                allowed!(may_be_another(session)?);
+                insert(session, &name, &RoomSettings::default())?
+            }
+        };
+        let is_new = session.execute(
+            "UPDATE chat.rooms
+                SET is_of_everybody = true, posting = 'moderators', history = 'joined',
+                    topic = CASE WHEN is_private THEN '' ELSE topic END, is_private = false,
+                    archived_at = NULL
+              WHERE id = $1 AND NOT is_of_everybody",
+            &[&room.0],
+        )?;
+        if is_new > 0 {
+            let demote = "UPDATE chat.memberships SET role = 'member' WHERE room_id = $1";
+            session.execute(demote, &[&room.0])?;
+            session.execute("DELETE FROM chat.invitations WHERE room_id = $1", &[&room.0])?;
+            note(session, None)?;
+        }
+        let touched = complete_everybody(session)?;
+        answer(session, Actor::Operator, room, touched)
     }
 }
 
@@ -82,7 +100,7 @@ impl Apply for LeaveRoom {
         let (session, user) = (&mut *context.session, self.user);
         let actor = Actor::User(user);
         let (room, place) = allowed!(look(session, actor, &self.room)?);
-        allowed!(place.may(Act::OwnMembership));
+        allowed!(place.may(Act::Leave));
         let owner = match &self.owner {
             None => None,
             Some(name) => {
@@ -162,6 +180,9 @@ impl Apply for SetRoom {
         if topic.is_some() {
             allowed!(place.may(Act::SetTopic));
         }
+        if *is_private == Some(true) {
+            allowed!(place.may(Act::Close));
+        }
         if is_private.is_some() || posting.is_some() || history.is_some() || role.is_some() {
             allowed!(place.may(Act::Administer));
         }
@@ -200,10 +221,42 @@ impl Apply for ArchiveRoom {
     fn apply(&self, context: &mut WriteContext<'_>) -> Result<RoomAnswer<RoomChanged>> {
         let session = &mut *context.session;
         let (room, place) = allowed!(look(session, self.actor, &self.room)?);
-        allowed!(place.may(Act::Administer));
+        allowed!(place.may(if self.archived { Act::Close } else { Act::Administer }));
         archive(session, room, self.archived)?;
         changed(session, self.actor, room, None)
     }
+}
+
+/// Makes those users members of the room of everybody who are not, and notes it for every node.
+pub(in crate::store) fn complete_everybody(session: &mut Session) -> Result<Vec<UserId>> {
+    let touched = everybody::complete(session, None)?;
+    let users: Vec<i64> = touched.iter().map(|user| user.0).collect();
+    session.query_one("SELECT chat.note_changes($1, 'room', $2)", &[&LANE, &users])?;
+    Ok(touched)
+}
+
+/// Whether there may be one more room.
+fn may_be_another(session: &mut Session) -> Result<RoomAnswer<()>> {
+    let row = session.query_one("SELECT count(*) FROM chat.rooms", &[])?;
+    let is_full = usize::try_from(row.get::<_, i64>(0)).is_ok_and(|count| count >= ROOMS_MAX);
+    Ok(if is_full { Err(RoomRefused::TooManyInAll) } else { Ok(()) })
+}
+
+fn insert(session: &mut Session, name: &RoomName, settings: &RoomSettings) -> Result<RoomId> {
+    let row = session.query_one(
+        "INSERT INTO chat.rooms (id, name, topic, is_private, posting, history, created_at)
+         VALUES (chat.next_number($6, 'rooms'), $1, $2, $3, $4, $5, chat.now_ms())
+         RETURNING id",
+        &[
+            &name.as_str(),
+            &settings.topic.as_str(),
+            &settings.is_private,
+            &settings.posting.as_str(),
+            &settings.history.as_str(),
+            &LANE,
+        ],
+    )?;
+    Ok(RoomId(row.get(0)))
 }
 
 /// A room that the actor sees, and their place in it.
@@ -250,7 +303,7 @@ fn answer(
     session: &mut Session,
     actor: Actor,
     room: RoomId,
-    touched: Option<UserId>,
+    touched: impl IntoIterator<Item = UserId>,
 ) -> Result<RoomAnswer<RoomChanged>> {
     let room = listing::show(session, actor, room)?.ok_or(Error::Unexpected("the room is gone"))?;
     Ok(Ok(RoomChanged { room, touched: touched.into_iter().collect() }))

@@ -6,7 +6,7 @@ use crate::model::{MessageId, TokenHash, UserId, UserName};
 use crate::store::postgres::append::LANE;
 use crate::store::postgres::error::Result;
 use crate::store::postgres::operation::{Apply, Query, WriteContext};
-use crate::store::postgres::operations::{cursors, sessions};
+use crate::store::postgres::operations::{cursors, everybody, sessions};
 use crate::store::postgres::session::Session;
 use crate::store::types::sessions::SessionFilter;
 use crate::store::types::users::{
@@ -104,12 +104,14 @@ impl Query for ListUsers {
     }
 }
 
-/// Creates a user, whose name must be free.
-pub(in crate::store) fn insert(session: &mut Session, user: &NewUser) -> Result<()> {
-    session.execute(
+/// Creates a user, whose name must be free. The user is in the room of everybody, if there is one. No
+/// node remembers anything of a new user.
+pub(in crate::store) fn insert(session: &mut Session, user: &NewUser) -> Result<UserId> {
+    let row = session.query_one(
         "INSERT INTO chat.users
              (id, name, display_name, password_hash, password_is_published, created_at)
-         VALUES (chat.next_number($5, 'users'), $1, $2, $3, $4, chat.now_ms())",
+         VALUES (chat.next_number($5, 'users'), $1, $2, $3, $4, chat.now_ms())
+         RETURNING id",
         &[
             &user.name.as_str(),
             &user.display_name,
@@ -118,7 +120,9 @@ pub(in crate::store) fn insert(session: &mut Session, user: &NewUser) -> Result<
             &LANE,
         ],
     )?;
-    Ok(())
+    let user = UserId(row.get(0));
+    everybody::complete(session, Some(user))?;
+    Ok(user)
 }
 
 /// Marks the database as seeded. No server creates the first users in it any more.

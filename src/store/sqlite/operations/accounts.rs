@@ -32,7 +32,7 @@ impl Apply for AddUsers {
         if taken.is_empty() {
             let now = Timestamp::now();
             for user in &self.0 {
-                users::insert(context.connection, user, now)?;
+                users::insert(context, user, now)?;
             }
             users::mark_as_seeded(context.connection, now)?;
         }

@@ -7,7 +7,7 @@ use crate::model::{
 };
 use crate::store::sqlite::expiry::{self, Expiry};
 use crate::store::sqlite::operation::{Apply, Statements};
-use crate::store::sqlite::operations::{blocks, cursors, rooms, users};
+use crate::store::sqlite::operations::{blocks, cursors, everybody, rooms, users};
 use crate::store::sqlite::projection::delivery_cursor::{self, DeliveryCursor, Direction};
 use crate::store::sqlite::write::context::WriteContext;
 use crate::store::sqlite::{self, marks, message_log};
@@ -38,6 +38,10 @@ fn import(
             Step::User(user) => add_user(context.connection, user, locked)?,
             Step::Room(room) => rooms::importing::add_room(context, room)?,
             Step::Membership(of) => rooms::importing::add_membership(context, of)?,
+            Step::Everybody => {
+                let added = everybody::complete(context, None)?;
+                Ok(if added.is_empty() { Taken::Already } else { Taken::Done })
+            }
             Step::Invitation(of) => rooms::importing::add_invitation(context, of)?,
             Step::Block(block) => blocks::import(context, block)?,
             Step::Message(message) => add_message(context, message, &mut imported.recipients)?,

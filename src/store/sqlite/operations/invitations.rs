@@ -110,8 +110,7 @@ impl Apply for AcceptInvitation {
             return Ok(AcceptedInvitation::NameTaken);
         }
         let at = Timestamp::now();
-        users::insert(connection, &user, at)?;
-        let user = UserId(connection.last_insert_rowid());
+        let user = users::insert(context, &user, at)?;
         users::mark_as_seeded(connection, at)?;
         connection
             .prepare_cached(
@@ -181,13 +180,16 @@ fn find_rooms(
     Ok(if unknown.is_empty() { Ok(found) } else { Err(unknown) })
 }
 
-/// Those of the rooms that are there and not archived, with their names.
+/// Those of the rooms that are there and not archived, with their names. Without the room of
+/// everybody: each user is in it from the beginning.
 fn open_rooms(
     connection: &Connection,
     rooms: &[RoomId],
 ) -> rusqlite::Result<Vec<(RoomId, RoomName)>> {
-    let mut find = connection
-        .prepare_cached("SELECT name FROM rooms WHERE id = ?1 AND archived_at IS NULL")?;
+    let mut find = connection.prepare_cached(
+        "SELECT name FROM rooms
+                          WHERE id = ?1 AND archived_at IS NULL AND is_of_everybody = 0",
+    )?;
     let mut found = Vec::with_capacity(rooms.len());
     for room in rooms {
         let name = find.query_row([room.0], |row| rooms::room_name(row, 0)).optional()?;

@@ -7,13 +7,13 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::model::{History, Notify, Role, RoomId, RoomName, Timestamp, UserId, UserName};
 use crate::store::sqlite::operation::{Apply, Statements};
-use crate::store::sqlite::operations::users;
+use crate::store::sqlite::operations::{everybody, users};
 use crate::store::sqlite::rooms::{self, word};
 use crate::store::sqlite::write::context::WriteContext;
 use crate::store::types::rooms::{
-    Act, Actor, ArchiveRoom, CreateRoom, InviteToRoom, JoinRoom, Joining, KickFromRoom, LeaveRoom,
-    Membership, Others, Place, ROOMS_MAX, RoomAnswer, RoomChanged, RoomRefused, RoomSettings,
-    SetRoom, allowed, may_begin_another, may_get_role, may_leave,
+    Act, Actor, ArchiveRoom, CreateRoom, CreateRoomOfEverybody, InviteToRoom, JoinRoom, Joining,
+    KickFromRoom, LeaveRoom, Membership, Others, Place, ROOMS_MAX, RoomAnswer, RoomChanged,
+    RoomRefused, RoomSettings, SetRoom, allowed, may_begin_another, may_get_role, may_leave,
 };
 
 impl Apply for CreateRoom {
@@ -25,34 +25,54 @@ impl Apply for CreateRoom {
         if rooms::id_of(connection, &name)?.is_some() {
             return Ok(Err(RoomRefused::Exists));
         }
-        let count = "SELECT count(*) FROM rooms";
-        let count: u32 = connection.prepare_cached(count)?.query_row([], |row| row.get(0))?;
-        if count as usize >= ROOMS_MAX {
-            return Ok(Err(RoomRefused::TooManyInAll));
-        }
+        allowed!(may_be_another(connection)?);
         // A refusal undoes nothing, so it comes first.
         if let Actor::User(user) = actor {
             allowed!(may_be_in_another(connection, user)?);
         }
-        let RoomSettings { topic, is_private, posting, history } = &settings;
-        connection
-            .prepare_cached(
-                "INSERT INTO rooms (name, topic, is_private, posting, history, created_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            )?
-            .execute(params![
-                name.as_str(),
-                topic.as_str(),
-                is_private,
-                posting.as_str(),
-                history.as_str(),
-                Timestamp::now().0
-            ])?;
-        let room = RoomId(connection.last_insert_rowid());
+        let room = insert(connection, &name, &settings)?;
         if let Actor::User(user) = actor {
             add(context, user, room, Role::Owner)?;
         }
         changed(context, actor, room, actor.user())
+    }
+}
+
+impl Apply for CreateRoomOfEverybody {
+    const STATEMENTS: Statements = Statements::Several;
+
+    fn apply(self, context: &mut WriteContext<'_>) -> rusqlite::Result<RoomAnswer<RoomChanged>> {
+        let connection = context.connection;
+        if let Some(user) = reserved_name_in_use(connection)? {
+            return Ok(Err(RoomRefused::ReservedName(user)));
+        }
+        let name = RoomName::of_everybody();
+        let room = match rooms::id_of(connection, &name)? {
+            Some(room) => room,
+            None => {
+                allowed!(may_be_another(connection)?);
+                insert(connection, &name, &RoomSettings::default())?
+            }
+        };
+        let is_new = connection
+            .prepare_cached(
+                "UPDATE rooms
+                    SET is_of_everybody = 1, posting = 'moderators', history = 'joined',
+                        topic = CASE WHEN is_private THEN '' ELSE topic END, is_private = 0,
+                        archived_at = NULL
+                  WHERE id = ?1 AND is_of_everybody = 0",
+            )?
+            .execute([room.0])?;
+        if is_new > 0 {
+            connection
+                .prepare_cached("UPDATE memberships SET role = 'member' WHERE room_id = ?1")?
+                .execute([room.0])?;
+            connection
+                .prepare_cached("DELETE FROM invitations WHERE room_id = ?1")?
+                .execute([room.0])?;
+        }
+        let touched = everybody::complete(context, None)?;
+        changed(context, Actor::Operator, room, touched)
     }
 }
 
@@ -91,7 +111,7 @@ impl Apply for LeaveRoom {
         let Self { user, room: name, owner } = self;
         let (connection, actor) = (context.connection, Actor::User(user));
         let (room, place) = allowed!(look(connection, actor, &name)?);
-        allowed!(place.may(Act::OwnMembership));
+        allowed!(place.may(Act::Leave));
         let owner = match owner {
             None => None,
             Some(name) => {
@@ -172,6 +192,9 @@ impl Apply for SetRoom {
         if topic.is_some() {
             allowed!(place.may(Act::SetTopic));
         }
+        if is_private == Some(true) {
+            allowed!(place.may(Act::Close));
+        }
         if is_private.is_some() || posting.is_some() || history.is_some() || role.is_some() {
             allowed!(place.may(Act::Administer));
         }
@@ -211,7 +234,7 @@ impl Apply for ArchiveRoom {
 
     fn apply(self, context: &mut WriteContext<'_>) -> rusqlite::Result<RoomAnswer<RoomChanged>> {
         let (room, place) = allowed!(look(context.connection, self.actor, &self.room)?);
-        allowed!(place.may(Act::Administer));
+        allowed!(place.may(if self.archived { Act::Close } else { Act::Administer }));
         archive(context.connection, room, self.archived)?;
         changed(context, self.actor, room, None)
     }
@@ -228,6 +251,41 @@ pub(in crate::store) fn remove_from_all(
         .prepare_cached("DELETE FROM invitations WHERE user_id = ?1")?
         .execute([user.0])
         .map(drop)
+}
+
+/// Whether there may be one more room.
+fn may_be_another(connection: &Connection) -> rusqlite::Result<RoomAnswer<()>> {
+    let count = "SELECT count(*) FROM rooms";
+    let count: u32 = connection.prepare_cached(count)?.query_row([], |row| row.get(0))?;
+    Ok(if count as usize >= ROOMS_MAX { Err(RoomRefused::TooManyInAll) } else { Ok(()) })
+}
+
+fn insert(
+    connection: &Connection,
+    name: &RoomName,
+    settings: &RoomSettings,
+) -> rusqlite::Result<RoomId> {
+    let RoomSettings { topic, is_private, posting, history } = settings;
+    connection
+        .prepare_cached(
+            "INSERT INTO rooms (name, topic, is_private, posting, history, created_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![
+            name.as_str(),
+            topic.as_str(),
+            is_private,
+            posting.as_str(),
+            history.as_str(),
+            Timestamp::now().0
+        ])?;
+    Ok(RoomId(connection.last_insert_rowid()))
+}
+
+/// A user who is not deleted, and has the name that would be mistaken for that of everybody.
+fn reserved_name_in_use(connection: &Connection) -> rusqlite::Result<Option<UserName>> {
+    let name = UserName::reserved();
+    Ok(receiver(connection, &name)?.map(|_| name))
 }
 
 /// A room that the actor sees, and their place in it.
@@ -284,12 +342,15 @@ fn others(connection: &Connection, room: RoomId, user: UserId) -> rusqlite::Resu
         })
 }
 
-/// Whether the user may be a member of one more room.
+/// Whether the user may be a member of one more room. That of everybody does not count.
 fn may_be_in_another(connection: &Connection, user: UserId) -> rusqlite::Result<RoomAnswer<()>> {
     let (ever, now): (u32, u32) = connection
         .prepare_cached(
             "SELECT count(*), count(*) FILTER (WHERE left_upto IS NULL)
-               FROM memberships WHERE user_id = ?1",
+               FROM memberships
+              WHERE user_id = ?1
+                AND room_id NOT IN (SELECT id FROM rooms
+                                      WHERE name = '#all' AND is_of_everybody = 1)",
         )?
         .query_row([user.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(may_begin_another(now as usize, ever as usize))
@@ -330,7 +391,8 @@ pub(in crate::store) fn add(
     Ok(())
 }
 
-/// Ends a user's membership of a room, or all of them. The last member archives a room by that.
+/// Ends a user's membership of a room, or all of them. The last member archives a room by that, but
+/// not the room of everybody.
 fn end_memberships(
     context: &mut WriteContext<'_>,
     user: UserId,
@@ -341,7 +403,8 @@ fn end_memberships(
     connection
         .prepare_cached(
             "UPDATE rooms SET archived_at = coalesce(archived_at, ?3)
-              WHERE id IN (SELECT p.room_id FROM memberships p
+              WHERE is_of_everybody = 0
+                AND id IN (SELECT p.room_id FROM memberships p
                             WHERE p.user_id = ?1 AND p.left_upto IS NULL
                               AND (?2 IS NULL OR p.room_id = ?2))
                 AND NOT EXISTS (SELECT 1 FROM memberships o
@@ -417,7 +480,7 @@ fn changed(
     context: &mut WriteContext<'_>,
     actor: Actor,
     room: RoomId,
-    touched: Option<UserId>,
+    touched: impl IntoIterator<Item = UserId>,
 ) -> rusqlite::Result<RoomAnswer<RoomChanged>> {
     context.cache.posters.clear();
     let room = listing::show(context.connection, actor, room)?;

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::model::{MessageId, Timestamp, TokenHash, UserId, UserName};
 use crate::store::sqlite::operation::{Apply, Query, ReadContext, Statements};
-use crate::store::sqlite::operations::sessions;
+use crate::store::sqlite::operations::{everybody, sessions};
 use crate::store::sqlite::row::user_name;
 use crate::store::sqlite::write::context::WriteContext;
 use crate::store::types::sessions::SessionFilter;
@@ -118,18 +118,20 @@ fn seed(context: &mut WriteContext<'_>, users: &[NewUser]) -> rusqlite::Result<b
     }
     let now = Timestamp::now();
     for user in users {
-        insert(context.connection, user, now)?;
+        insert(context, user, now)?;
     }
     mark_as_seeded(context.connection, now)?;
     Ok(true)
 }
 
+/// Creates a user, whose name must be free. The user is in the room of everybody, if there is one.
 pub(in crate::store) fn insert(
-    connection: &Connection,
+    context: &mut WriteContext<'_>,
     user: &NewUser,
     now: Timestamp,
-) -> rusqlite::Result<()> {
-    connection
+) -> rusqlite::Result<UserId> {
+    context
+        .connection
         .prepare_cached(
             "INSERT INTO users
                  (name, display_name, password_hash, password_is_published, created_at)
@@ -142,7 +144,9 @@ pub(in crate::store) fn insert(
             user.password_is_published,
             now.0
         ])?;
-    Ok(())
+    let user = UserId(context.connection.last_insert_rowid());
+    everybody::complete(context, Some(user))?;
+    Ok(user)
 }
 
 /// Marks the database as seeded. No server creates the first users in it any more.

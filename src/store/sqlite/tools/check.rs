@@ -41,13 +41,14 @@ impl OfflineDatabase {
         let Ok(snapshot) = self.connection.unchecked_transaction() else {
             return Checked { content: None, findings: vec!["it cannot be read".to_owned()] };
         };
-        let checks: [Check; 8] = [
+        let checks: [Check; 9] = [
             check_pages,
             check_references,
             check_schema,
             check_ids,
             check_cursors,
             check_changes,
+            check_everybody,
             check_views,
             values::check,
         ];
@@ -298,6 +299,33 @@ fn check_changes(
     while let Some(row) = rows.next()? {
         let (id, message): (i64, i64) = (row.get(0)?, row.get(1)?);
         findings.add(format!("the change {id} does not fit the message {message}"));
+    }
+    Ok(())
+}
+
+/// Every user who is not deleted is a member of the room of everybody. An import that was broken off
+/// leaves users out.
+fn check_everybody(
+    connection: &Connection,
+    _: CheckDepth,
+    findings: &mut Findings,
+) -> rusqlite::Result<()> {
+    if !connection.column_exists(None, "rooms", "is_of_everybody")? {
+        return Ok(());
+    }
+    let mut statement = connection.prepare(
+        "SELECT u.name, o.name FROM rooms o CROSS JOIN users u
+          WHERE o.is_of_everybody = 1 AND u.deleted_at IS NULL
+            AND NOT EXISTS (SELECT 1 FROM memberships p
+                             WHERE p.user_id = u.id AND p.room_id = o.id AND p.left_upto IS NULL)
+          ORDER BY u.id LIMIT ?1",
+    )?;
+    let mut rows = statement.query([FINDINGS_MAX as i64])?;
+    while let Some(row) = rows.next()? {
+        let (user, room): (String, String) = (row.get(0)?, row.get(1)?);
+        findings.add(format!(
+            "{user} is no member of {room}, where everybody is: `room everybody` adds missing users"
+        ));
     }
     Ok(())
 }

@@ -296,7 +296,8 @@ fn dead_letters(
 fn rooms(connection: &Connection, only: Option<UserId>) -> rusqlite::Result<Vec<(RoomId, Room)>> {
     connection
         .prepare(
-            "SELECT id, name, topic, is_private, posting, history, created_at, archived_at
+            "SELECT id, name, topic, is_private, posting, history, created_at, archived_at,
+                    ?1 IS NULL AND is_of_everybody
                FROM rooms
               WHERE ?1 IS NULL OR id IN (SELECT room_id FROM memberships WHERE user_id = ?1
                                           UNION
@@ -312,6 +313,7 @@ fn rooms(connection: &Connection, only: Option<UserId>) -> rusqlite::Result<Vec<
                 history: word(row, 5)?,
                 created_at: Timestamp(row.get(6)?),
                 archived_at: row.get::<_, Option<i64>>(7)?.map(Timestamp),
+                everybody: row.get(8)?,
             };
             Ok((RoomId(row.get(0)?), room))
         })?

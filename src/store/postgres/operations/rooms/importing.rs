@@ -8,7 +8,7 @@ use crate::store::postgres::places::find_place;
 use crate::store::postgres::reading::Reading;
 use crate::store::postgres::session::Session;
 use crate::store::types::rooms::Actor;
-use crate::store::types::transfer::{another_room, overlap};
+use crate::store::types::transfer::{another_room, overlap, refused_room};
 use crate::transfer::{Invitation, Membership, Room, Taken};
 
 /// What was done, or why it was refused.
@@ -18,6 +18,9 @@ type Outcome = std::result::Result<Taken, String>;
 pub(in crate::store) fn add_room(session: &mut Session, room: &Room) -> Result<Outcome> {
     let there = session
         .query_opt("SELECT created_at FROM chat.rooms WHERE name = $1", &[&room.room.as_str()])?;
+    if let Some(refused) = refused_room(room) {
+        return Ok(Err(refused));
+    }
     match there.map(|row| row.get::<_, i64>(0)) {
         Some(at) if at == room.created_at.0 => return Ok(Ok(Taken::Already)),
         Some(_) => return Ok(Err(another_room(&room.room))),
@@ -25,8 +28,9 @@ pub(in crate::store) fn add_room(session: &mut Session, room: &Room) -> Result<O
     }
     session.execute(
         "INSERT INTO chat.rooms
-             (id, name, topic, is_private, posting, history, created_at, archived_at)
-         VALUES (chat.next_number($8, 'rooms'), $1, $2, $3, $4, $5, $6, $7)",
+             (id, name, topic, is_private, posting, history, created_at, archived_at,
+              is_of_everybody)
+         VALUES (chat.next_number($8, 'rooms'), $1, $2, $3, $4, $5, $6, $7, $9)",
         &[
             &room.room.as_str(),
             &room.topic.as_str(),
@@ -36,6 +40,7 @@ pub(in crate::store) fn add_room(session: &mut Session, room: &Room) -> Result<O
             &room.created_at.0,
             &room.archived_at.map(|at| at.0),
             &LANE,
+            &room.everybody,
         ],
     )?;
     super::note(session, None)?;

@@ -20,7 +20,7 @@ macro_rules! select_rooms {
                     o.archived_at,
                     (SELECT count(*) FROM chat.memberships c
                       WHERE c.room_id = o.id AND c.left_upto IS NULL),
-                    p.role, p.notify, i.user_id IS NOT NULL
+                    p.role, p.notify, i.user_id IS NOT NULL, o.is_of_everybody
                FROM chat.rooms o
                LEFT JOIN chat.memberships p ON p.user_id = $1 AND p.room_id = o.id
                 AND p.left_upto IS NULL
@@ -125,5 +125,6 @@ fn room(row: &Row) -> Result<Room> {
         members: row.get::<_, i64>(8).unsigned_abs(),
         own,
         is_invited: row.get(11),
+        is_of_everybody: row.get(12),
     })
 }

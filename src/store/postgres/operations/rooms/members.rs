@@ -29,11 +29,14 @@ pub(super) fn others(session: &mut Session, room: RoomId, user: UserId) -> Resul
     Ok(Others { has_member: row.get(0), has_owner: row.get(1) })
 }
 
-/// Whether the user may be a member of one more room.
+/// Whether the user may be a member of one more room. That of everybody does not count.
 pub(super) fn may_be_in_another(session: &mut Session, user: UserId) -> Result<RoomAnswer<()>> {
     let row = session.query_one(
         "SELECT count(*), count(*) FILTER (WHERE left_upto IS NULL)
-           FROM chat.memberships WHERE user_id = $1",
+           FROM chat.memberships
+          WHERE user_id = $1
+            AND room_id NOT IN (SELECT r.id FROM chat.rooms r
+                                  WHERE r.name = '#all' AND r.is_of_everybody)",
         &[&user.0],
     )?;
     let [ever, now] = [0, 1].map(|column| usize::try_from(row.get::<_, i64>(column)).unwrap_or(0));
@@ -70,14 +73,15 @@ pub(in crate::store) fn add(
     Ok(())
 }
 
-/// Ends a user's membership of a room, or all of them. The last member archives a room by that.
-/// Returns how many have ended.
+/// Ends a user's membership of a room, or all of them. The last member archives a room by that, but
+/// not the room of everybody. Returns how many have ended.
 pub(super) fn end(session: &mut Session, user: UserId, room: Option<RoomId>) -> Result<u64> {
     let newest = cursors::head(session)?;
     let room = room.map(|room| room.0);
     session.execute(
         "UPDATE chat.rooms r SET archived_at = coalesce(r.archived_at, chat.now_ms())
-          WHERE r.id IN (SELECT p.room_id FROM chat.memberships p
+          WHERE NOT r.is_of_everybody
+            AND r.id IN (SELECT p.room_id FROM chat.memberships p
                           WHERE p.user_id = $1 AND p.left_upto IS NULL
                             AND ($2::bigint IS NULL OR p.room_id = $2))
             AND NOT EXISTS (SELECT FROM chat.memberships o

@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, params};
 use crate::store::sqlite::operations::users;
 use crate::store::sqlite::rooms;
 use crate::store::sqlite::write::context::WriteContext;
-use crate::store::types::transfer::{another_room, overlap};
+use crate::store::types::transfer::{another_room, overlap, refused_room};
 use crate::transfer::{Invitation, Membership, Room, Taken};
 
 /// What was done, or why it was refused.
@@ -22,6 +22,9 @@ pub(in crate::store) fn add_room(
         .prepare_cached("SELECT created_at FROM rooms WHERE name = ?1")?
         .query_row([room.room.as_str()], |row| row.get(0))
         .optional()?;
+    if let Some(refused) = refused_room(room) {
+        return Ok(Err(refused));
+    }
     match there {
         Some(at) if at == room.created_at.0 => return Ok(Ok(Taken::Already)),
         Some(_) => return Ok(Err(another_room(&room.room))),
@@ -30,8 +33,9 @@ pub(in crate::store) fn add_room(
     context
         .connection
         .prepare_cached(
-            "INSERT INTO rooms (name, topic, is_private, posting, history, created_at, archived_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO rooms (name, topic, is_private, posting, history, created_at, archived_at,
+                                is_of_everybody)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?
         .execute(params![
             room.room.as_str(),
@@ -40,7 +44,8 @@ pub(in crate::store) fn add_room(
             room.posting.as_str(),
             room.history.as_str(),
             room.created_at.0,
-            room.archived_at.map(|at| at.0)
+            room.archived_at.map(|at| at.0),
+            room.everybody
         ])?;
     context.cache.posters.clear();
     Ok(Ok(Taken::Done))

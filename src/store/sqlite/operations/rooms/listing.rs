@@ -20,7 +20,7 @@ macro_rules! select_rooms {
                     o.archived_at,
                     (SELECT count(*) FROM memberships c
                       WHERE c.room_id = o.id AND c.left_upto IS NULL),
-                    p.role, p.notify, i.user_id IS NOT NULL
+                    p.role, p.notify, i.user_id IS NOT NULL, o.is_of_everybody
                FROM rooms o
                LEFT JOIN memberships p
                  ON p.user_id = ?1 AND p.room_id = o.id AND p.left_upto IS NULL
@@ -132,6 +132,7 @@ fn room(row: &Row<'_>) -> rusqlite::Result<Room> {
             _ => Some((word(row, 9)?, word(row, 10)?)),
         },
         is_invited: row.get(11)?,
+        is_of_everybody: row.get(12)?,
     })
 }
 
