@@ -35,33 +35,47 @@ fn publish(mut stream: TcpStream, request: &str) -> Option<String> {
     Some(fields["id"].as_str().expect("an id").to_owned())
 }
 
+/// How many connections are cut at a time.
+const LANES: usize = 8;
+
 #[test]
-fn cut_after_any_byte_stores_a_keyed_message_once() {
+fn cut_after_every_byte_stores_a_keyed_message_once() {
     let server = Server::start_with(HTTP);
     let token = server.log_in("paff");
-    let relay = Relay::to(server.http());
-    let step = scaled(7, 1);
     for to_the_server in [true, false] {
-        for offset in (0..).step_by(step) {
-            let request = request(&token, &format!("{to_the_server}-{offset:04}"));
-            let cut = Some(offset);
-            let passage = match to_the_server {
-                true => Passage { to_server: cut, ..Passage::default() },
-                false => Passage { to_client: cut, ..Passage::default() },
-            };
-            relay.pass(passage, 1);
-            let first = publish(connect(relay.address()), &request);
-            let again = publish(connect(server.http()), &request).expect("an answer");
-            if let Some(first) = &first {
-                assert_eq!(*first, again, "cut at {offset}");
+        let key = |offset: usize| format!("{to_the_server}-{offset:04}");
+        let cut = |lane: usize| {
+            let relay = Relay::to(server.http());
+            for offset in (lane..).step_by(LANES) {
+                let (request, cut) = (request(&token, &key(offset)), Some(offset));
+                let passage = match to_the_server {
+                    true => Passage { to_server: cut, ..Passage::default() },
+                    false => Passage { to_client: cut, ..Passage::default() },
+                };
+                relay.pass(passage, 1);
+                let first = publish(connect(relay.address()), &request);
+                let again = publish(connect(server.http()), &request).expect("an answer");
+                if let Some(first) = &first {
+                    assert_eq!(*first, again, "cut at {offset}");
+                }
+                if first.is_some() && offset > request.len() {
+                    return offset;
+                }
             }
-            let key =
-                format!("select count(*) from messages where key = '{to_the_server}-{offset:04}'");
-            assert_eq!(server.query(&key), ["1"], "cut at {offset}");
-            if first.is_some() && offset > request.len() {
-                break;
-            }
-        }
+            unreachable!("there are more offsets")
+        };
+        let last = thread::scope(|scope| {
+            let lanes: Vec<_> = (0..LANES).map(|lane| scope.spawn(move || cut(lane))).collect();
+            lanes.into_iter().map(|lane| lane.join().expect("a lane")).min().expect("lanes")
+        });
+        let stored = server.query(&format!(
+            "select key || ' ' || count(*) from messages where key <= '{}' and key >= '{}' \
+             group by key order by key",
+            key(last),
+            key(0)
+        ));
+        let expected: Vec<String> = (0..=last).map(|offset| format!("{} 1", key(offset))).collect();
+        assert_eq!(stored, expected);
     }
 }
 
@@ -126,28 +140,36 @@ fn messages(stream: &mut Stream, last: &mut String) -> Vec<String> {
 }
 
 #[test]
-fn stream_cut_after_any_byte_goes_on_with_each_message_once() {
+fn stream_cut_after_every_byte_goes_on_with_each_message_once() {
     let server = Server::start_with(HTTP);
     let (paff, neko) = (server.log_in("paff"), format!("Bearer {}", server.log_in("neko")));
     let expected: Vec<String> = (0..4).map(|number| format!("text {number}")).collect();
     let mut wire = server.connect();
     expected.iter().for_each(|text| _ = wire.done(format!("send {paff} neko {text}")));
-    let relay = Relay::to(server.http());
-    for offset in (0..).step_by(scaled(7, 1)) {
-        relay.pass(Passage { to_client: Some(offset), ..Passage::default() }, 1);
-        let mut last = "0".to_owned();
-        let fields = [("Authorization", neko.as_str()), ("Last-Event-ID", "0")];
-        let mut stream = Stream::open(relay.address(), "/inbox/sse?poll=1", &fields);
-        let mut texts = messages(&mut stream, &mut last);
-        let is_whole = texts.len() == expected.len();
-        let fields = [("Authorization", neko.as_str()), ("Last-Event-ID", &last)];
-        let mut stream = Stream::open(relay.address(), "/inbox/sse?poll=1", &fields);
-        texts.extend(messages(&mut stream, &mut last));
-        assert_eq!(texts, expected, "cut at {offset}");
-        if is_whole {
-            return;
+    let cut = |lane: usize| {
+        let relay = Relay::to(server.http());
+        for offset in (lane..).step_by(LANES) {
+            relay.pass(Passage { to_client: Some(offset), ..Passage::default() }, 1);
+            let mut last = "0".to_owned();
+            let fields = [("Authorization", neko.as_str()), ("Last-Event-ID", "0")];
+            let mut stream = Stream::open(relay.address(), "/inbox/sse?poll=1", &fields);
+            let mut texts = messages(&mut stream, &mut last);
+            let is_whole = texts.len() == expected.len();
+            let fields = [("Authorization", neko.as_str()), ("Last-Event-ID", &last)];
+            let mut stream = Stream::open(relay.address(), "/inbox/sse?poll=1", &fields);
+            texts.extend(messages(&mut stream, &mut last));
+            assert_eq!(texts, expected, "cut at {offset}");
+            if is_whole {
+                return;
+            }
         }
-    }
+    };
+    thread::scope(|scope| {
+        for lane in 0..LANES {
+            let cut = &cut;
+            scope.spawn(move || cut(lane));
+        }
+    });
 }
 
 fn try_publish(http: std::net::SocketAddr, token: &str, text: &str) -> bool {
