@@ -264,3 +264,52 @@ fn page_is_installable_and_opens_without_the_server() {
     tab.click(".conversations header button:nth-of-type(3)");
     tab.wait("document.querySelector('dialog select')");
 }
+
+/// The page counts a message until it expires, whether it came while the page was open or before.
+#[test]
+fn message_that_expires_is_marked_and_counts_no_more() {
+    if !browser::is_there() {
+        return;
+    }
+    let server = Server::start_with(HTTP);
+    let (token, neko) = (server.log_in("paff"), server.log_in("neko"));
+    let mut wire = server.connect();
+    let mut send = |body: &str, expires_in: Option<u64>| {
+        let mut fields = json!({"to": ["neko"], "body": body});
+        fields
+            .as_object_mut()
+            .unwrap()
+            .extend(expires_in.map(|it| ("expires_in".to_owned(), it.into())));
+        wire.done(format!("post {token} {fields}"));
+    };
+    let mut other = server.connect();
+    let mut wait_for_two = || {
+        wait_until("it expires", || other.done(format!("unread {neko}"))["unread"] == 2);
+    };
+    let chromium = Browser::start();
+    let profile = chromium.profile();
+    let url = format!("http://{}/", server.http());
+    let tab = profile.open(&format!("{url}#/with/vanessa"));
+    log_in(&tab, "neko");
+    send("hai", None);
+    send("later", Some(86_400));
+    tab.wait("document.title === '(2) Chat'");
+    send("cake, while it lasts", Some(4));
+    tab.wait("document.body.textContent.includes('cake, while it lasts')");
+    wait_for_two();
+    tab.wait("document.title === '(2) Chat'");
+    // One that was there before the page was.
+    send("more cake", Some(6));
+    let second = profile.open(&format!("{url}#/with/vanessa"));
+    second.wait("document.body.textContent.includes('more cake')");
+    wait_for_two();
+    second.wait("document.title === '(2) Chat'");
+    tab.wait("document.title === '(2) Chat'");
+    tab.go(&format!("{url}#/with/paff"));
+    tab.wait(&shows("cake, while it lasts"));
+    let marks = "[...document.querySelectorAll('.log .expires')].map(it => it.textContent)";
+    let marks: Vec<String> = serde_json::from_value(tab.value(marks)).unwrap();
+    assert!(marks[0].starts_with("until "), "{marks:?}");
+    assert_eq!(marks[1..], ["expired", "expired"]);
+    assert_eq!(chromium.complaints(), [""; 0]);
+}

@@ -17,6 +17,8 @@ use crate::support::{Random, Server, Wire};
 const USERS: [&str; 3] = ["paff", "neko", "ivy"];
 const ROOMS: [&str; 3] = ["#build", "#ops", "#team"];
 const STEPS: usize = 2_000;
+/// What expires is sent with a text that begins so, so that its key means the same expiry, too.
+const EXPIRED: &str = "old ";
 /// How many logins of a name may fail within a minute.
 const FAILURES_MAX: usize = 5;
 
@@ -53,6 +55,8 @@ struct Message {
     /// so the model knows no intervals.
     readers: BTreeSet<&'static str>,
     receivers: BTreeSet<&'static str>,
+    /// Its time had passed when it was sent, so it is in the history only.
+    has_expired: bool,
 }
 
 impl Message {
@@ -80,6 +84,9 @@ impl Model {
 
     fn is_incoming(&self, user: &str, id: usize) -> bool {
         let message = &self.log[id - 1];
+        if message.has_expired {
+            return false;
+        }
         match self.rooms.get(message.to) {
             None => message.to == user,
             Some(room) => {
@@ -132,7 +139,8 @@ impl Model {
             None => ([from, to].into(), [to].into()),
             Some(room) => (room.members(), room.members()),
         };
-        self.log.push(Message { from, to, body: body.to_owned(), readers, receivers });
+        let (body, has_expired) = (body.to_owned(), body.starts_with(EXPIRED));
+        self.log.push(Message { from, to, body, readers, receivers, has_expired });
         self.log.len()
     }
 }
@@ -219,13 +227,20 @@ impl Run {
     }
 
     fn post(&mut self) {
-        let (Session { user, token }, body) = (self.session(), self.body());
+        let (Session { user, token }, mut body) = (self.session(), self.body());
+        let expires = self.random.below(4) == 0;
+        if expires {
+            body.insert_str(0, EXPIRED);
+        }
         let mut to = vec![self.user(), self.user()];
         to.sort_unstable();
         to.dedup();
         let key = format!("key-{}", self.random.below(12));
         let keyed = self.random.below(3) > 0;
         let mut arguments = json!({"to": to, "body": body});
+        if expires {
+            arguments["expires"] = json!("2026-01-01T09:00:00Z");
+        }
         if keyed {
             arguments["key"] = json!(key);
         }

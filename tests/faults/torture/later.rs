@@ -92,7 +92,10 @@ impl Later {
     ) -> Option<Option<i64>> {
         let name = name(number);
         let at = &self.messages[number].at;
-        let fields = json!({"to": ["neko"], "body": name, "key": name, "at": at});
+        let mut fields = json!({"to": ["neko"], "body": name, "key": name, "at": at});
+        if expires(number) {
+            fields["expires_in"] = json!(60);
+        }
         let reply = server.ask(&format!("post {} {fields}", self.token))?;
         let code = reply["code"].as_str().unwrap_or_default();
         assert!(!["key_conflict", "bad_argument"].contains(&code), "{name}: {reply}");
@@ -133,8 +136,12 @@ impl Later {
         let sent = self.sent(&snapshot);
         let waiting: BTreeSet<String> =
             texts(&snapshot, "SELECT key FROM v2_scheduled").into_iter().collect();
+        let expiring = "SELECT key FROM v2_messages WHERE expires_at IS NOT NULL";
+        let expiring: BTreeSet<String> = texts(&snapshot, expiring).into_iter().collect();
         for (number, message) in self.messages.iter().enumerate() {
             let name = name(number);
+            let is_expiring = sent.contains(&name) && expires(number);
+            assert_eq!(expiring.contains(&name), is_expiring, "{name} expires or not");
             let is_there = sent.contains(&name) || waiting.contains(&name);
             match message.state {
                 State::Scheduled => assert!(is_there, "{name} is lost"),
@@ -190,6 +197,11 @@ impl Later {
 /// The text of a message, and its key.
 fn name(number: usize) -> String {
     format!("later-{number}")
+}
+
+/// Whether it expires some time after it is sent.
+fn expires(number: usize) -> bool {
+    number.is_multiple_of(2)
 }
 
 fn now() -> i64 {

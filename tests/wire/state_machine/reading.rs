@@ -76,7 +76,10 @@ impl Run {
         let reply = self.wire.done(line);
         let all = match with {
             Some(with) if with.starts_with('#') => self.model.in_room(user, with, kind == 2),
-            Some(with) => self.model.between(user, with).collect(),
+            Some(with) => {
+                let all = self.model.between(user, with);
+                all.filter(|&id| kind != 2 || !self.model.log[id - 1].has_expired).collect()
+            }
             None if kind == 2 => self.model.incoming(user, 0).collect(),
             None => self.model.readable(user),
         };
@@ -177,7 +180,7 @@ impl Run {
             let got: Vec<usize> = match is_room {
                 true => model.in_room(user, with, false),
                 false => {
-                    model.between(user, with).filter(|&id| model.is_incoming(user, id)).collect()
+                    model.between(user, with).filter(|&id| model.log[id - 1].to == user).collect()
                 }
             };
             let Some(&last) = got.last() else { continue };
@@ -239,7 +242,10 @@ impl Model {
     fn in_room(&self, user: &str, room: &str, is_incoming: bool) -> Vec<usize> {
         let is_it = |message: &Message| match is_incoming {
             _ if self.is_hidden_from(user, message) => false,
-            true => message.receivers.contains(user) && message.from != user,
+            true => {
+                let is_it = message.receivers.contains(user) && message.from != user;
+                is_it && !message.has_expired
+            }
             false => message.readers.contains(user),
         };
         let is_wanted = |id: &usize| self.log[id - 1].to == room && is_it(&self.log[id - 1]);

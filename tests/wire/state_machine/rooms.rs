@@ -120,7 +120,12 @@ impl Run {
         if self.random.below(3) == 0 {
             body = format!("{body} @{}", self.user());
         }
-        let line = format!("post {token} {}", json!({"to": [to], "body": body}));
+        let mut arguments = json!({"to": [to], "body": body});
+        if self.random.below(4) == 0 {
+            body.insert_str(0, EXPIRED);
+            arguments = json!({"to": [to], "body": body, "expires": "2026-01-01T09:00:00Z"});
+        }
+        let line = format!("post {token} {arguments}");
         let refused = match self.model.rooms.get(to) {
             Some(room) if !room.sees(user) => "unknown_recipient",
             Some(room) => match room.refusal_to_post(user) {
