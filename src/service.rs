@@ -20,6 +20,7 @@ mod metrics;
 mod presence;
 mod receipts;
 mod responder;
+mod retention;
 mod rooms;
 mod scheduled;
 mod seed;
@@ -126,6 +127,7 @@ pub struct Service {
     awaited: Arc<Awaited<ReplyAddress>>,
     metrics: Arc<Metrics>,
     wake_expectations: expectations::Wake,
+    wake_retention: retention::WakeRetention,
     options: Options,
 }
 
@@ -152,6 +154,7 @@ impl Service {
             awaited,
             metrics,
             wake_expectations,
+            wake_retention: retention::WakeRetention::new(),
             options,
         });
         let told = Arc::downgrade(&service);

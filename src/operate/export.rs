@@ -53,7 +53,8 @@ pub(super) fn run(
             }
             Record::User(_) => users += 1,
             Record::Header(header) => newest = header.newest,
-            Record::Room(_)
+            Record::Retention(_)
+            | Record::Room(_)
             | Record::Membership(_)
             | Record::Invitation(_)
             | Record::Cursor(_)

@@ -119,6 +119,7 @@ fn set(arguments: RoomSetArguments) -> RoomSet {
         history: arguments.history,
         role,
         notify: arguments.notify,
+        retention: arguments.retention,
     }
 }
 

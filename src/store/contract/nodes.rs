@@ -2,6 +2,7 @@
 
 mod blocks;
 mod expectations;
+mod retention;
 mod rooms;
 mod scheduled;
 

@@ -289,7 +289,9 @@ fn room_name(room: usize) -> RoomName {
 }
 
 /// The result of an operation, without what the model does not know.
-fn done<T>(answer: Result<Result<T, RoomRefused>, StoreError>) -> Result<(), RoomRefused> {
+pub(super) fn done<T>(
+    answer: Result<Result<T, RoomRefused>, StoreError>,
+) -> Result<(), RoomRefused> {
     answer.unwrap().map(drop)
 }
 
@@ -514,6 +516,7 @@ impl Model {
             history: None,
             role: None,
             notify: None,
+            retention: None,
         };
         match what {
             Setting::Topic => set.topic = Some(Topic::default()),

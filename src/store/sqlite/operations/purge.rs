@@ -92,7 +92,8 @@ fn find(
     Ok(Some(found))
 }
 
-fn delete(
+/// Deletes these messages, and what is derived from them.
+pub(super) fn delete(
     context: &mut WriteContext<'_>,
     ids: &[MessageId],
     unread_too: bool,
