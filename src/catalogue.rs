@@ -66,7 +66,6 @@ pub mod people;
 pub mod postgres;
 pub mod prompt;
 pub mod refusal;
-pub mod retention;
 pub mod room;
 pub mod scheduled;
 pub mod serve;

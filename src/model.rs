@@ -9,7 +9,6 @@ mod details;
 mod filter;
 mod invitation;
 mod mailbox;
-mod retention;
 mod room;
 #[cfg(feature = "http")]
 mod schema;
@@ -38,7 +37,6 @@ pub use details::{
 pub use filter::Filter;
 pub use invitation::{INVITATION_SECONDS_MAX, InvitationId, InvitationSecret};
 pub use mailbox::{AT_ALL, MailboxId, MailboxName, ROOM_NAME_BYTES_MAX, RoomId, RoomName};
-pub use retention::{InvalidRetention, RETENTION_SECONDS_MAX, RETENTION_SECONDS_MIN, Retention};
 pub use room::{History, NoSuchWord, Notify, Posting, Role, TOPIC_BYTES_MAX, Topic, mentions};
 pub use secrets::{Password, TOKEN_BYTES_MAX, Token, TokenHash};
 pub use status::{STATUS_BYTES_MAX, StatusText};

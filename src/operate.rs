@@ -30,7 +30,6 @@ mod output;
 mod preconditions;
 mod reload;
 mod restore;
-mod retention;
 mod room;
 mod seed;
 mod serve;
@@ -129,9 +128,6 @@ fn dispatch(resolved: &Resolved) -> Result<(), Failure> {
         }
         Some(Command::User(user)) => user::run(&database, &user.command, output()),
         Some(Command::Room(room)) => room::run(&database, &room.command, output()),
-        Some(Command::Retention(retention)) => {
-            retention::run(&database, retention.command.as_ref(), output())
-        }
         Some(Command::Session(session)) => session::run(&database, &session.command, output()),
         Some(Command::Token(token)) => token::run(&database, &token.command, output()),
         Some(Command::Invite(invite)) => invite::run(&database, invite, &arguments.serve, output()),

@@ -20,7 +20,6 @@ mod metrics;
 mod presence;
 mod receipts;
 mod responder;
-mod retention;
 mod rooms;
 mod scheduled;
 mod seed;
@@ -127,7 +126,6 @@ pub struct Service {
     awaited: Arc<Awaited<ReplyAddress>>,
     metrics: Arc<Metrics>,
     wake_expectations: expectations::Wake,
-    wake_retention: retention::WakeRetention,
     options: Options,
 }
 
@@ -154,7 +152,6 @@ impl Service {
             awaited,
             metrics,
             wake_expectations,
-            wake_retention: retention::WakeRetention::new(),
             options,
         });
         let told = Arc::downgrade(&service);

@@ -61,10 +61,6 @@ pub use types::purge::*;
 pub use types::receipts::{
     AWAITED_READERS_MAX, FindRead, FoundRead, ListReceipts, Receipts, ReceiptsRefused,
 };
-pub use types::retention::{
-    BeginRemoval, Expired, FindExpired, FindRules, ListRetention, RemoveExpired, RetentionDone,
-    RetentionPage, RoomRetention, Rules, SetRetention,
-};
 pub use types::rooms::*;
 pub use types::scheduled::*;
 pub use types::search::{

@@ -4,8 +4,8 @@
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::model::{
-    Body, CursorName, Details, History, Key, MailboxName, MessageId, Notify, Posting, Retention,
-    Role, RoomName, StatusText, Timestamp, Topic, UserName,
+    Body, CursorName, Details, History, Key, MailboxName, MessageId, Notify, Posting, Role,
+    RoomName, StatusText, Timestamp, Topic, UserName,
 };
 
 /// The name of the format.
@@ -25,8 +25,6 @@ pub const LINE_BYTES_MAX: usize = 256 * 1024;
 pub enum Record {
     /// The first line.
     Header(Header),
-    /// How long messages are kept where nothing else is said, if not for ever.
-    Retention(RetentionDefault),
     /// A user. It comes before every line that names the user.
     User(User),
     /// A room. It comes before every line that names the room.
@@ -55,14 +53,6 @@ pub struct Header {
     pub version: u32,
     /// The highest message id that the database has assigned.
     pub newest: MessageId,
-}
-
-/// How long messages are kept where nothing else is said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RetentionDefault {
-    /// In seconds.
-    pub seconds: Retention,
 }
 
 /// A user.
@@ -141,12 +131,6 @@ pub struct Room {
     /// Every user is a member. An export of one user does not say it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub everybody: bool,
-    /// For how many seconds an operator keeps its messages; 0 for ever. None: as by default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub retention: Option<Retention>,
-    /// For how many seconds an owner keeps them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub owner_retention: Option<Retention>,
 }
 
 /// A user's membership of a room, over or not: an interval of the message log.
@@ -290,8 +274,6 @@ impl Message {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
-    /// Set how long messages are kept where nothing else is said, unless that is set.
-    Retention(RetentionDefault),
     /// Create a user, unless the name exists.
     User(User),
     /// Create a room, unless it exists.

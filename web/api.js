@@ -37,7 +37,6 @@
  * @property {"members" | "moderators"} posting
  * @property {"all" | "joined"} history
  * @property {number} members
- * @property {number} [retention] After how many seconds messages are removed.
  * @property {string} [archived]
  * @property {"owner" | "moderator" | "member"} [role]
  * @property {"all" | "mentions" | "none"} [notify]

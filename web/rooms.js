@@ -206,29 +206,6 @@ function roleNames() {
   return ["member", "moderator", "owner"].map((role) => [role, say(`page_role_${role}`)]);
 }
 
-const DAY_SECONDS = 24 * 60 * 60;
-
-/** @param {number} count */
-const days = (count) => say("page_retention_days", { count: Math.round(count * 10) / 10 });
-
-/**
- * After which time messages are removed.
- * @param {Room} room
- * @param {(fields: object) => Promise<void>} set
- */
-function retention(room, set) {
-  const now = (room.retention ?? 0) / DAY_SECONDS;
-  const counts = [1, 7, 30, 90, 365, ...(now ? [now] : [])].sort((one, other) => one - other);
-  /** @type {[string, string][]} */
-  const options = [...new Set(counts)].map((count) => [String(count * DAY_SECONDS), days(count)]);
-  options.push(["0", say("page_retention_longest")]);
-  return choice(
-    options,
-    String(room.retention ?? 0),
-    (seconds) => void set({ retention: Number(seconds) }),
-  );
-}
-
 /**
  * What can be set, as far as the reader's role allows it.
  * @param {Room} room
@@ -268,10 +245,6 @@ function settings(room, set) {
         say("page_history"),
         choice(history, room.history, (word) => void set({ history: word })),
       ),
-    owner && field(say("page_retention"), retention(room, set)),
-    !owner &&
-      room.retention !== undefined &&
-      make("p", {}, say("page_retention"), " ", days(room.retention / DAY_SECONDS)),
     owner && !room.everybody && hidden.element,
   ];
 }

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    AccessTokenId, CursorName, InvitationId, InvitationSecret, MessageId, Retention, RoomName,
-    SessionId, Timestamp, UserName,
+    AccessTokenId, CursorName, InvitationId, InvitationSecret, MessageId, RoomName, SessionId,
+    Timestamp, UserName,
 };
 use crate::protocol::rooms::{MemberInfo, RoomInfo};
 use crate::protocol::standing::Database;
@@ -53,8 +53,6 @@ pub enum AdminReply {
         /// There are more members after these.
         more: bool,
     },
-    /// How long messages are kept.
-    Retention(Box<Retained>),
     /// One step of a purge was carried out.
     Purged {
         /// The number of messages that it deleted, or would delete in a dry run.
@@ -177,38 +175,6 @@ pub struct UserDetails {
     pub cursors: Vec<Cursor>,
 }
 
-/// How long messages are kept, and what was removed.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Retained {
-    /// Where nothing else is said, in seconds; 0 for ever.
-    pub default: Retention,
-    /// The rooms for which something is set, sorted by name.
-    pub rooms: Vec<RoomRetained>,
-    /// There are more rooms after these.
-    pub more: bool,
-    /// How many messages were removed so far.
-    pub removed: u64,
-    /// When a server last looked.
-    pub looked_at: Option<Timestamp>,
-    /// The time by which it judged the ages. It lags behind a clock that has moved ahead.
-    pub trusted_at: Option<Timestamp>,
-}
-
-/// How long the messages of a room are kept, in seconds; 0 for ever.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RoomRetained {
-    /// The room.
-    pub room: RoomName,
-    /// The time that counts.
-    pub kept: Retention,
-    /// What an operator has set.
-    pub operator: Option<Retention>,
-    /// What an owner has set.
-    pub owner: Option<Retention>,
-}
-
 /// A session.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -302,10 +268,6 @@ pub struct Stats {
     pub messages_last_day: u64,
     /// Messages that their recipients have not read.
     pub unread: u64,
-    /// Messages that were removed because they were too old.
-    pub removed: u64,
-    /// When a server last looked for such messages.
-    pub retention_at: Option<Timestamp>,
     /// The size of the database file in bytes.
     pub file_bytes: u64,
     /// The size of the WAL in bytes.

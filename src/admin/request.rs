@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::purge::{Compact, Purge};
 use crate::model::{
-    AccessTokenId, AccessTokenName, DisplayName, InvitationId, MessageId, Password, Retention,
-    Role, RoomName, SessionId, UserName,
+    AccessTokenId, AccessTokenName, DisplayName, InvitationId, MessageId, Password, Role, RoomName,
+    SessionId, UserName,
 };
 use crate::protocol::rooms::{RoomArchive, RoomCreate, RoomSet};
 use crate::protocol::tokens::TokenCreate;
@@ -132,19 +132,6 @@ pub enum Request {
     RoomArchive {
         /// The room, and whether to archive it.
         archive: RoomArchive,
-    },
-    /// List how long messages are kept: by default, and in rooms for which something is set, sorted by
-    /// name, as many as fit into a reply.
-    RetentionList {
-        /// Continue after this name.
-        after: Option<RoomName>,
-    },
-    /// Set how long messages are kept.
-    RetentionSet {
-        /// In this room. `None` for the default.
-        room: Option<RoomName>,
-        /// How long. `None`: in the room as by default; by default for ever.
-        kept: Option<Retention>,
     },
     /// Create a user without a password, for a program.
     BotAdd {

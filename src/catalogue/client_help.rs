@@ -555,10 +555,6 @@ pub const HELP: &Help = &[
         "Which messages count as unread for you and are shown as they arrive: all, those that mention you (@neko), or none",
         "Pesan mana yang terhitung belum dibaca dan tampil begitu masuk: semua, yang menyebutmu (@neko), atau tidak ada",
     ),
-    (
-        "Remove messages after this time: 30d, 36h; forever for as late as the operator does. For owners",
-        "Hapus pesan setelah waktu ini: 30d, 36h; forever berarti selama yang diatur operator. Untuk pemilik",
-    ),
     ("Open it again", "Buka lagi"),
     // revoke
     (

@@ -170,12 +170,6 @@ texts! {
     page_history { en: "New members can read", id: "Anggota baru dapat membaca" }
     page_history_all { en: "all earlier messages", id: "semua pesan sebelumnya" }
     page_history_joined { en: "messages after they joined", id: "pesan setelah mereka bergabung" }
-    page_retention { en: "Messages are removed after", id: "Pesan dihapus setelah" }
-    page_retention_days(count) { en: "{count} days", id: "{count} hari" }
-    page_retention_longest {
-        en: "the longest time that is allowed",
-        id: "waktu terlama yang diizinkan",
-    }
     page_search_hint {
         en: "Words, \"a phrase\", begin*, from:neko, in:#build, tag:ci, before:2026-11-30, -without",
         id: "Kata, \"sebuah frasa\", awal*, from:neko, in:#build, tag:ci, before:2026-11-30, -tanpa",

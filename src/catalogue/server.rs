@@ -305,8 +305,6 @@ texts! {
     messages_last_hour { en: "messages last hour", id: "pesan sejam terakhir" }
     messages_last_day { en: "messages last day", id: "pesan sehari terakhir" }
     last_id { en: "last id", id: "id terakhir" }
-    removed { en: "removed as too old", id: "dihapus karena terlalu lama" }
-    retention_at { en: "last look for those", id: "terakhir mencarinya" }
     file { en: "file", id: "file" }
     log { en: "log", id: "log" }
     free { en: "free", id: "kosong" }

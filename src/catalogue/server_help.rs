@@ -92,23 +92,6 @@ pub const HELP: &Help = &[
         "Tambah, daftar, dan ubah user, juga saat server berjalan",
     ),
     (
-        "Show and set how long messages are kept, also while the server runs",
-        "Tampilkan dan atur berapa lama pesan disimpan, juga saat server berjalan",
-    ),
-    (
-        "Show how long messages are kept, and how many were removed",
-        "Tampilkan berapa lama pesan disimpan, dan berapa yang sudah dihapus",
-    ),
-    ("Set how long messages are kept", "Atur berapa lama pesan disimpan"),
-    (
-        "DEFAULT for all messages, or a room, whose # may be left out",
-        "DEFAULT untuk semua pesan, atau ruang, tanpa # pun boleh",
-    ),
-    (
-        "90d, 36h, forever; for a room `default`, too",
-        "90d, 36h, forever; untuk ruang juga `default`",
-    ),
-    (
         "List and end sessions, also while the server runs",
         "Daftar dan akhiri sesi, juga saat server berjalan",
     ),
@@ -749,37 +732,6 @@ Contoh:
   chat-server user delete alice            bertanya dulu
   chat-server user delete alice --yes      untuk skrip
   chat-server user delete alice --purge    semua pesan dari dan untuknya dibuang, namanya bebas lagi
-",
-    }
-    retention_examples {
-        en: "\
-The server removes messages that are older, for good and for everybody: also unread ones, and also
-those that were stored before. It removes a few at a time, so no sender waits. DEFAULT is for
-messages to users and for rooms without a time of their own; without it messages are kept for ever.
-An owner of a room may have its messages removed earlier, never later.
-
-Examples:
-  chat-server retention
-  chat-server retention set DEFAULT 90d
-  chat-server retention set '#legal' forever
-  chat-server retention set '#build' 7d
-  chat-server retention set '#build' default   as by default again
-  chat-server retention set DEFAULT forever
-",
-        id: "\
-Server menghapus pesan yang lebih tua, secara permanen dan untuk semua orang: juga yang belum
-dibaca, dan juga yang sudah tersimpan sebelumnya. Yang dihapus sedikit demi sedikit, jadi tidak ada
-pengirim yang menunggu. DEFAULT berlaku untuk pesan ke user dan untuk ruang tanpa waktu sendiri;
-tanpanya pesan disimpan selamanya. Pemilik ruang boleh menghapus pesannya lebih awal, tidak pernah
-lebih lambat.
-
-Contoh:
-  chat-server retention
-  chat-server retention set DEFAULT 90d
-  chat-server retention set '#legal' forever
-  chat-server retention set '#build' 7d
-  chat-server retention set '#build' default   kembali seperti DEFAULT
-  chat-server retention set DEFAULT forever
 ",
     }
     session_list_examples {

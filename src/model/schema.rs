@@ -7,9 +7,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use super::{
     AccessTokenName, BODY_BYTES_MAX, Body, CLICK_BYTES_MAX, Click, CursorName,
     DISPLAY_NAME_BYTES_MAX, DisplayName, ExpectationName, InvitationSecret, Key, MailboxName,
-    Message, MessageId, PASSWORD_BYTES_MAX, Password, Priority, RETENTION_SECONDS_MAX,
-    RETENTION_SECONDS_MIN, Retention, RoomName, STATUS_BYTES_MAX, SessionId, StatusText, TAGS_MAX,
-    TITLE_BYTES_MAX, TOPIC_BYTES_MAX, Tag, Tags, Timestamp, Title, Topic, UserName,
+    Message, MessageId, PASSWORD_BYTES_MAX, Password, Priority, RoomName, STATUS_BYTES_MAX,
+    SessionId, StatusText, TAGS_MAX, TITLE_BYTES_MAX, TOPIC_BYTES_MAX, Tag, Tags, Timestamp, Title,
+    Topic, UserName,
 };
 
 /// Gives a type this schema. A limit in bytes is written as one in characters, which is never less.
@@ -124,14 +124,6 @@ schemas! {
         "description": "A time in UTC.",
         "type": "string",
         "format": "date-time",
-    }
-    Retention {
-        "description": "For how many seconds messages are kept.",
-        "type": "integer",
-        "anyOf": [
-            {"const": 0},
-            {"minimum": RETENTION_SECONDS_MIN, "maximum": RETENTION_SECONDS_MAX},
-        ],
     }
     MessageId {
         "description": "The id of a message: its place in the message log.",

@@ -110,19 +110,7 @@ fn about_requests(page: &mut Page, sources: &Sources) {
     );
     page.sample(&[], sources.service.metrics().sessions_displaced.get());
     page.counter("chat_messages_stored_total", "Messages stored: one for each recipient.");
-    let metrics = sources.service.metrics();
-    page.sample(&[], metrics.messages.get());
-    page.counter(
-        "chat_retention_removed_total",
-        "Messages that this server removed because they were older than they are kept.",
-    );
-    page.sample(&[], metrics.removed.get());
-    page.gauge(
-        "chat_retention_timestamp_seconds",
-        "Up to when this server has removed what was too old; 0 if it has not looked.",
-    );
-    let at = metrics.retention_at().map_or(0, |at| at.0);
-    page.sample(&[], at as f64 / 1e3);
+    page.sample(&[], sources.service.metrics().messages.get());
 }
 
 fn about_http(page: &mut Page, sources: &Sources) {

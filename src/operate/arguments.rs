@@ -2,7 +2,6 @@
 
 mod administration;
 mod database;
-mod retention;
 mod rooms;
 mod storage;
 
@@ -26,10 +25,6 @@ pub use administration::{
 };
 pub use database::{
     DatabaseArguments, DbArguments, DbCheckArguments, DbCommand, DbDurability, DbInitArguments,
-};
-pub use retention::{
-    Kept, RETENTION_DEFAULT, RetentionArguments, RetentionCommand, RetentionPlace,
-    RetentionSetArguments,
 };
 pub use rooms::{
     RoomAddArguments, RoomArguments, RoomCommand, RoomCreateArguments, RoomRemoveArguments,
@@ -108,8 +103,6 @@ pub enum Command {
     Room(RoomArguments),
     /// Delete and purge messages, also while the server runs.
     Message(MessageArguments),
-    /// Show and set how long messages are kept, also while the server runs.
-    Retention(RetentionArguments),
     /// List and end sessions, also while the server runs.
     Session(SessionArguments),
     /// Make, list and revoke access tokens, also while the server runs.
@@ -159,7 +152,6 @@ impl Command {
             Self::User(_) => "user",
             Self::Room(_) => "room",
             Self::Message(_) => "message",
-            Self::Retention(_) => "retention",
             Self::Session(_) => "session",
             Self::Token(_) => "token",
             Self::Invite(_) => "invite",

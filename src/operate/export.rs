@@ -53,8 +53,7 @@ pub(super) fn run(
             }
             Record::User(_) => users += 1,
             Record::Header(header) => newest = header.newest,
-            Record::Retention(_)
-            | Record::Room(_)
+            Record::Room(_)
             | Record::Membership(_)
             | Record::Invitation(_)
             | Record::Cursor(_)

@@ -182,7 +182,6 @@ impl Import {
         while let Some(line) = lines.next()? {
             match serde_json::from_slice(&line).map_err(|error| lines.wrong(error))? {
                 Record::Header(_) => return Err(lines.wrong(server::second_header())),
-                Record::Retention(default) => self.add(&lines, Step::Retention(default))?,
                 Record::User(user) => self.add(&lines, Step::User(user))?,
                 Record::Room(room) => self.add(&lines, Step::Room(room))?,
                 Record::Membership(of) => self.memberships.push(of),

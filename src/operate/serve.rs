@@ -90,7 +90,6 @@ fn serve(
     let service = Service::new(store, service_options(arguments, &limits)).map_err(no_threads)?;
     let settled = service.settle().inspect_err(|_| service.close());
     settled.map_err(|error| Failure::new(Exit::Io, format!("{}: {error}", path.display())))?;
-    service.keep_to_retention().map_err(no_threads)?;
     let options = server_options(arguments, &limits);
     let server = Server::start(listeners, &service, &options).map_err(no_threads)?;
     let administration = administer(admin, &path, &service, &server);

@@ -37,8 +37,6 @@ fn rows(stats: &Stats, output: &Output) -> Vec<[String; 2]> {
         (server::messages_last_day(), number(stats.messages_last_day)),
         (server::last_id(), stats.last_id.0.to_string()),
         (server::title_unread(), number(stats.unread)),
-        (server::removed(), number(stats.removed)),
-        (server::retention_at(), output.moment(stats.retention_at)),
         (server::file(), bytes(stats.file_bytes)),
     ];
     if stats.database.node.is_none() {

@@ -825,9 +825,6 @@ mod tests {
         let topic = || "[ -~é🐱]{0,60}".prop_map(|text| text.parse().unwrap());
         let posting = || prop::sample::select(Posting::ALL.to_vec());
         let history = || prop::sample::select(History::ALL.to_vec());
-        let retention = || {
-            prop_oneof![Just(0_u64), 86_400..=316_224_000_u64].prop_map(|it| it.try_into().unwrap())
-        };
         let set = (
             prop::option::of(topic()),
             prop::option::of(any::<bool>()),
@@ -855,12 +852,10 @@ mod tests {
             (room(), prop::option::of(name()), 1..=MEMBERS_MAX).prop_map(|(room, after, limit)| {
                 RoomAction::Members(MembersAfter { room, after, limit })
             }),
-            (room(), set, prop::option::of(retention())).prop_map(|(room, set, retention)| {
-                let (topic, private, posting, history, role, notify) = set;
+            (room(), set).prop_map(|(room, (topic, private, posting, history, role, notify))| {
                 let role = role.map(|(user, role)| RoleOf { user, role });
-                let (notify, set) = (Some(notify), RoomSet::of(room));
-                let set = RoomSet { topic, private, posting, history, role, notify, ..set };
-                RoomAction::Set(RoomSet { retention, ..set })
+                let notify = Some(notify);
+                RoomAction::Set(RoomSet { room, topic, private, posting, history, role, notify })
             }),
             (room(), any::<bool>())
                 .prop_map(|(room, archived)| RoomAction::Archive(RoomArchive { room, archived })),

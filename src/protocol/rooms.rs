@@ -7,7 +7,7 @@ use super::json;
 use super::refusal::Refusal;
 use super::verb::Verb;
 use crate::model::{
-    History, MessageId, Notify, Posting, Retention, Role, RoomName, Timestamp, Topic, UserName,
+    History, MessageId, Notify, Posting, Role, RoomName, Timestamp, Topic, UserName,
 };
 
 /// The most rooms of one `rooms`, and how many there are without `limit`.
@@ -73,7 +73,7 @@ impl RoomAction {
                 Err(bad_argument(format!("users: give 1 to {INVITED_MAX} user names")))
             }
             Self::Set(set) if set.is_empty() => Err(bad_argument(
-                "give at least one of topic, private, posting, history, role, notify and retention",
+                "give at least one of topic, private, posting, history, role and notify",
             )),
             _ => Ok(self),
         }
@@ -230,17 +230,13 @@ pub struct RoomSet {
     /// Which messages count as unread for the user of this session, and are pushed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notify: Option<Notify>,
-    /// After how many seconds messages are removed, within what the operator allows; 0 for as late
-    /// as the operator allows.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub retention: Option<Retention>,
 }
 
 impl RoomSet {
     /// A request that changes nothing yet.
     pub fn of(room: RoomName) -> Self {
         let (topic, private, posting, history) = (None, None, None, None);
-        Self { room, topic, private, posting, history, role: None, notify: None, retention: None }
+        Self { room, topic, private, posting, history, role: None, notify: None }
     }
 
     fn is_empty(&self) -> bool {
@@ -321,9 +317,6 @@ pub struct RoomInfo {
     pub created: Timestamp,
     /// How many members it has.
     pub members: u64,
-    /// After how many seconds its messages are removed; left out if they are kept for ever.
-    #[serde(default, skip_serializing_if = "Retention::is_forever")]
-    pub retention: Retention,
     /// When it was archived.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub archived: Option<Timestamp>,

@@ -5,7 +5,6 @@ mod figures;
 mod import;
 mod invitations;
 mod purge;
-mod retention;
 mod rooms;
 mod sessions;
 mod tokens;
@@ -45,8 +44,6 @@ impl Service {
             Request::RoomRemove { room, user } => self.remove_from_room(room, user, responder),
             Request::RoomSet { set } => self.set_any_room(set, responder),
             Request::RoomArchive { archive } => self.archive_any_room(archive, responder),
-            Request::RetentionList { after } => self.list_retention(after, responder),
-            Request::RetentionSet { room, kept } => self.set_retention(room, kept, responder),
             Request::SessionList { user, after } => self.list_all_sessions(user, after, responder),
             Request::BotAdd { name, display_name } => self.add_bot(name, &display_name, responder),
             Request::TokenCreate { user, create } => self.make_token_for(user, create, responder),

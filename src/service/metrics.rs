@@ -1,10 +1,7 @@
 //! The metrics of the service.
 
-use std::sync::atomic::{AtomicI64, Ordering};
-
 use super::Service;
 use crate::metrics::{Counter, Histogram};
-use crate::model::Timestamp;
 use crate::store::{CountTotals, Store, StoreError, Totals};
 
 /// Metrics since the start of the service.
@@ -12,11 +9,6 @@ use crate::store::{CountTotals, Store, StoreError, Totals};
 pub struct Metrics {
     /// The number of stored messages, counted per recipient.
     pub messages: Counter,
-    /// The number of messages that this server has removed because they were too old.
-    pub removed: Counter,
-    /// The time of the last look at the whole message log by this server, in milliseconds since 1970;
-    /// 0 if there was none.
-    retention_at: AtomicI64,
     /// The number of sessions that were ended to make room for others.
     pub sessions_displaced: Counter,
     /// The times that jobs waited for a hasher.
@@ -29,25 +21,10 @@ impl Default for Metrics {
     fn default() -> Self {
         Self {
             messages: Counter::default(),
-            removed: Counter::default(),
-            retention_at: AtomicI64::new(0),
             sessions_displaced: Counter::default(),
             hash_queue: Histogram::of_times(),
             hash: Histogram::of_times(),
         }
-    }
-}
-
-impl Metrics {
-    /// Every message that was too old at this time is removed.
-    pub(super) fn note_retention(&self, at: Timestamp) {
-        self.retention_at.store(at.0, Ordering::Relaxed);
-    }
-
-    /// When that was last, if it was.
-    pub fn retention_at(&self) -> Option<Timestamp> {
-        let at = self.retention_at.load(Ordering::Relaxed);
-        (at != 0).then_some(Timestamp(at))
     }
 }
 

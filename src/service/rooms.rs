@@ -124,13 +124,7 @@ impl Service {
     fn set_room(self: &Arc<Self>, user: UserId, set: RoomSet, responder: Responder) {
         let set = setting(Actor::User(user), set);
         let room = set.room.clone();
-        let (service, is_retention) = (Arc::clone(self), set.retention.is_some());
-        self.change_room(set, room, responder, move |changed| {
-            if is_retention {
-                service.wake_retention();
-            }
-            shown(changed)
-        });
+        self.change_room(set, room, responder, shown);
     }
 
     /// Executes a change, and has the streams of the users that it touches look again.
@@ -171,9 +165,9 @@ pub(super) fn creation(actor: Actor, create: RoomCreate) -> CreateRoom {
 
 /// The change of settings that an actor requests.
 pub(super) fn setting(actor: Actor, set: RoomSet) -> SetRoom {
-    let RoomSet { room, topic, private, posting, history, role, notify, retention } = set;
+    let RoomSet { room, topic, private, posting, history, role, notify } = set;
     let role = role.map(|of| (of.user, of.role));
-    SetRoom { actor, room, topic, is_private: private, posting, history, role, notify, retention }
+    SetRoom { actor, room, topic, is_private: private, posting, history, role, notify }
 }
 
 /// A member of a room, as a reply has it.
@@ -192,7 +186,6 @@ pub(super) fn info(room: Room) -> RoomInfo {
         posting,
         history,
         created: room.created_at,
-        retention: room.retention,
         members: room.members,
         archived: room.archived_at,
         role: room.own.map(|(role, _)| role),
@@ -222,10 +215,6 @@ fn refusal(refused: RoomRefused, room: &RoomName) -> Refusal {
         }
         // Only an operator's request is refused so.
         RoomRefused::ReservedName(_) => Code::Internal,
-        RoomRefused::KeptTooLong(most) => {
-            let message = format!("retention: an operator keeps messages of {room} for {most}");
-            return Refusal::new(Code::BadArgument, message);
-        }
         RoomRefused::UnknownUsers(names) => {
             let names = names.into_iter().map(|name| name.to_string());
             return Refusal::from(Code::UnknownRecipient).about(names);

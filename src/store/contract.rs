@@ -19,7 +19,6 @@ mod support {
     pub mod postgres;
     pub mod skip;
 }
-mod retention;
 mod rooms;
 mod scheduled;
 mod search;
@@ -64,12 +63,6 @@ use names::{
     name_of_a_message_for_later_is_decided_when_it_is_scheduled,
     name_of_a_user_or_a_room_is_what_there_is_for_the_sender,
     token_sends_to_the_one_of_two_names_that_is_its_target,
-};
-use retention::{
-    changed_rule_stops_a_removal_that_is_under_way,
-    clock_that_has_jumped_ahead_is_not_trusted_at_once,
-    messages_are_removed_by_the_time_of_their_conversation,
-    owner_may_only_shorten_what_an_operator_says,
 };
 use rooms::blocks::{
     block_refuses_what_is_sent_later, blocked_author_changes_no_text_that_the_reader_has,
@@ -602,10 +595,6 @@ macro_rules! promises {
             user_whose_name_is_that_of_everybody_comes_first
             nobody_is_left_out_who_comes_while_the_room_is_made
             import_brings_the_room_of_everybody
-            messages_are_removed_by_the_time_of_their_conversation
-            owner_may_only_shorten_what_an_operator_says
-            changed_rule_stops_a_removal_that_is_under_way
-            clock_that_has_jumped_ahead_is_not_trusted_at_once
         ]);
     };
 }

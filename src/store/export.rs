@@ -4,12 +4,12 @@
 use std::collections::HashMap;
 
 use crate::model::{
-    Body, CursorName, Details, Key, MailboxId, MailboxName, MessageId, Retention, RoomId, RoomName,
-    Timestamp, UserId, UserName,
+    Body, CursorName, Details, Key, MailboxId, MailboxName, MessageId, RoomId, RoomName, Timestamp,
+    UserId, UserName,
 };
 use crate::transfer::{
-    Block, Cursor, CursorOf, FORMAT, Header, Invitation, Mark, Membership, Message, Record,
-    RetentionDefault, Room, User, VERSION, VERSION_WITHOUT_ROOMS,
+    Block, Cursor, CursorOf, FORMAT, Header, Invitation, Mark, Membership, Message, Record, Room,
+    User, VERSION, VERSION_WITHOUT_ROOMS,
 };
 
 /// The maximum size of one read, in bytes of text. It bounds the memory of an export, and keeps each
@@ -61,8 +61,6 @@ pub(in crate::store) struct Start {
     pub(in crate::store) newest: MessageId,
     /// The selected user.
     pub(in crate::store) only: Option<UserId>,
-    /// How long messages are kept where nothing else is said. A selected user's export does not say it.
-    pub(in crate::store) retention: Retention,
     /// All users, in the order of their ids.
     pub(in crate::store) users: Vec<ExportedUser>,
     /// The rooms that the selected users are or were in, or are invited to, with their numbers, in
@@ -133,15 +131,11 @@ pub(in crate::store) fn export<E>(
     let (blocks, mut users) = (start.blocks, start.users);
     let has_settings = |user: &ExportedUser| user.record.as_ref().is_some_and(User::has_settings);
     let is_old = rooms.is_empty()
-        && start.retention.is_forever()
         && marks.is_empty()
         && blocks.is_empty()
         && !users.iter().any(has_settings);
     let version = if is_old { VERSION_WITHOUT_ROOMS } else { VERSION };
     take(Record::Header(Header { format: FORMAT.to_owned(), version, newest }))?;
-    if !start.retention.is_forever() {
-        take(Record::Retention(RetentionDefault { seconds: start.retention }))?;
-    }
     // All users, or the selected one. The other users of that one's messages come when they are
     // first named.
     for user in users.iter_mut().filter(|user| only.is_none_or(|only| user.id == only)) {

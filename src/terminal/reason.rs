@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use crate::catalogue::{invitation, retention, room, shared, token};
+use crate::catalogue::{invitation, room, shared, token};
 use crate::model::{
-    self, AccessTokenName, INVITATION_SECONDS_MAX, Invalid, InvitationId, NoSuchWord, Retention,
-    RoomName, SessionId, TOKEN_SECONDS_MAX, TOPIC_BYTES_MAX, Topic,
+    self, AccessTokenName, INVITATION_SECONDS_MAX, Invalid, InvitationId, NoSuchWord, RoomName,
+    SessionId, TOKEN_SECONDS_MAX, TOPIC_BYTES_MAX, Topic,
 };
 
 /// Why a text is not a valid value.
@@ -96,14 +96,6 @@ pub fn parse_invitation_life(text: &str) -> Result<Duration, String> {
         true => Ok(life),
         false => Err(invitation::give_invitation_life().to_owned()),
     }
-}
-
-/// How long messages are kept.
-///
-/// # Errors
-/// A message for the user.
-pub fn parse_retention(text: &str) -> Result<Retention, String> {
-    text.parse().map_err(|_| retention::give_retention().to_owned())
 }
 
 /// The number of an invitation.

@@ -43,7 +43,6 @@ recipes! {
     everybody []
     reports ["sqlite3"]
     backup []
-    old []
     moving []
     postgres []
 }
@@ -590,13 +589,6 @@ fn backup(recipe: &mut Recipe) {
     let outcome = recipe.sh(OPERATOR, "chat-server backup backup --keep 28 >/dev/null");
     assert_eq!(outcome.code, 73, "{outcome:?}");
     assert!(outcome.stderr.starts_with("error: "), "{outcome:?}");
-}
-
-fn old(recipe: &mut Recipe) {
-    recipe.log_in("neko");
-    recipe.run();
-    recipe.run();
-    assert_ne!(recipe.sh("neko", "chat-cli room set alerts --retention 91d").code, 0);
 }
 
 fn moving(recipe: &mut Recipe) {

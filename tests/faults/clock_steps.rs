@@ -267,58 +267,6 @@ fn purge_by_age_removes_only_read_messages_with_an_old_timestamp() {
     assert_eq!(wire.done(format!("unread {neko}"))["unread"], 2);
 }
 
-/// A clock that jumps ahead, and is put right, makes no message too old: neither while a server runs,
-/// nor if it was wrong when one started. An operator who sets a time vouches for the clock.
-#[test]
-fn retention_removes_nothing_because_of_a_clock_that_jumps_ahead_and_back() {
-    const TWO_DAYS: i64 = 2 * DAY / 1_000;
-    let Some(clock) = Clock::new() else { return };
-    let server = start(&clock, &[]);
-    let (paff, mut wire) = (server.log_in("paff"), server.connect());
-    wire.done(format!(r##"room_create {paff} {{"room": "#build"}}"##));
-    (0..3).for_each(|number| drop(wire.done(post(&paff, number))));
-    let set = ["retention", "set", "DEFAULT", "1d"];
-    operator::done(&server.database(), &set);
-    operator::done(&server.database(), &["retention", "set", "build", "forever"]);
-    let mut days = 2;
-    // The thread looks when an owner has set a time. The second look begins after the first has
-    // ended, and the third after one that may have been under way.
-    let mut look = |server: &Server| {
-        for _ in 0..3 {
-            let looked = || server.query("select looked_at from retention");
-            let before = looked();
-            days += 1;
-            let fields = json!({"room": "#build", "retention": days * 86_400});
-            server.connect().done(format!("room_set {paff} {fields}"));
-            crate::support::wait_until("it looks", || looked() != before);
-        }
-    };
-    let left = |server: &Server| number(server, "select count(*) from messages");
-    for ahead in [0, TWO_DAYS, -TWO_DAYS, DECADE, -DECADE, 0] {
-        clock.set(ahead);
-        look(&server);
-        assert_eq!(left(&server), 3, "{ahead}");
-    }
-    // The clock is wrong when a server starts, and is put right while it runs.
-    let server = start_again(server, &clock, TWO_DAYS, Server::kill);
-    look(&server);
-    assert_eq!(left(&server), 3, "a start with a clock ahead");
-    clock.set(0);
-    look(&server);
-    let trusted = number(&server, "select trusted_at from retention");
-    assert!(trusted <= now(), "{trusted} is after the clock");
-    let server = start_again(server, &clock, -TWO_DAYS, stop);
-    look(&server);
-    // What is sent now is not older than what is there.
-    server.connect().done(post(&paff, 3));
-    let server = start_again(server, &clock, 0, stop);
-    look(&server);
-    assert_eq!(left(&server), 4);
-    let server = start_again(server, &clock, TWO_DAYS, stop);
-    operator::done(&server.database(), &set);
-    crate::support::wait_until("they are too old", || left(&server) == 0);
-}
-
 /// A message that is sent later comes after the time that was said, however the clock is set
 /// meanwhile. A start takes the new clock.
 #[test]

@@ -12,7 +12,6 @@ recipes! {
     users []
     rooms []
     everybody []
-    kept []
     sessions []
     tokens []
     invite []
@@ -74,12 +73,6 @@ fn everybody(recipe: &mut Recipe) {
     assert_eq!(recipe.sh("paff", "chat-cli send @all hai").code, 73);
     recipe.done(OPERATOR, "chat-server room everybody");
     assert_eq!(recipe.sh(OPERATOR, "chat-server user add all --bot").code, 65);
-}
-
-fn kept(recipe: &mut Recipe) {
-    recipe.run();
-    assert_eq!(recipe.sh(OPERATOR, "chat-server retention set DEFAULT 1h").code, 2);
-    assert_eq!(recipe.sh(OPERATOR, "chat-server retention set nowhere 1d").code, 67);
 }
 
 fn sessions(recipe: &mut Recipe) {

@@ -130,7 +130,6 @@ const COMMANDS: &[OnPostgres] = &[
     ("user", &["list"], None),
     ("room", &["list"], None),
     ("message", &["purge", "--older-than", "1d", "--dry-run"], None),
-    ("retention", &[], None),
     ("session", &["list"], None),
     ("token", &["list"], None),
     ("invite", &["list"], None),

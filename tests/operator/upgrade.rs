@@ -178,11 +178,6 @@ fn database_of_schema_18_is_upgraded_with_everything_in_it() {
     is_upgraded_with_everything_in_it(18);
 }
 
-#[test]
-fn database_of_schema_19_is_upgraded_with_everything_in_it() {
-    is_upgraded_with_everything_in_it(19);
-}
-
 fn is_upgraded_with_everything_in_it(schema: usize) {
     let server = Server::start_from_with(&frozen(schema), &["--session-idle", "36500d"]);
     assert_eq!(rows(&server.database()), frozen_rows(schema), "every row is there");

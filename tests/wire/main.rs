@@ -78,7 +78,6 @@ mod real_clients;
 mod receipts;
 mod reload;
 mod restart;
-mod retention;
 mod room_races;
 mod rooms;
 mod scheduled;

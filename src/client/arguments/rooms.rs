@@ -7,8 +7,8 @@ use clap::{ArgGroup, Args, Subcommand, ValueHint};
 
 use super::values::parse_user;
 use crate::catalogue::room;
-use crate::model::{History, Notify, Posting, Retention, RoomName, Topic, UserName};
-use crate::terminal::reason::{parse_retention, parse_room, parse_topic, words};
+use crate::model::{History, Notify, Posting, RoomName, Topic, UserName};
+use crate::terminal::reason::{parse_room, parse_topic, words};
 
 // `room`
 #[derive(Debug, Args)]
@@ -119,7 +119,6 @@ pub struct RoomKickArguments {
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("change").multiple(true).required(true).args([
     "topic", "private", "public", "posting", "history", "owner", "moderator", "member", "notify",
-    "retention",
 ]))]
 #[command(group = ArgGroup::new("role").args(["owner", "moderator", "member"]))]
 pub struct RoomSetArguments {
@@ -154,9 +153,6 @@ pub struct RoomSetArguments {
     /// you (@neko), or none.
     #[arg(long, value_name = "WHICH", value_parser = words(Notify::ALL, Notify::as_str))]
     pub notify: Option<Notify>,
-    /// Remove messages after this time: 30d, 36h; forever for as late as the operator does. For owners.
-    #[arg(long, value_name = "TIME", value_parser = parse_retention)]
-    pub retention: Option<Retention>,
 }
 
 // `room archive`

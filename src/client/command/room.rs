@@ -119,7 +119,6 @@ fn set(arguments: RoomSetArguments) -> RoomSet {
         history: arguments.history,
         role,
         notify: arguments.notify,
-        retention: arguments.retention,
     }
 }
 

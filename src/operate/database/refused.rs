@@ -28,7 +28,6 @@ pub(in crate::operate) fn refused(command: Option<&Command>) -> Failure {
             | Command::User(_)
             | Command::Room(_)
             | Command::Message(_)
-            | Command::Retention(_)
             | Command::Session(_)
             | Command::Token(_)
             | Command::Invite(_)

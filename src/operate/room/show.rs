@@ -2,7 +2,7 @@
 
 use crate::admin::answer::AdminReply;
 use crate::admin::request::Request;
-use crate::catalogue::{retention, room, server};
+use crate::catalogue::{room, server};
 use crate::model::RoomName;
 use crate::operate::admin_client::{self, AdminClient, Missing, unexpected};
 use crate::operate::database::Database;
@@ -80,7 +80,6 @@ fn settings(info: &RoomInfo, output: &Output) -> Vec<[String; 2]> {
         row(room::access_label(), access(info).to_owned()),
         row(room::posting_label(), info.posting.to_string()),
         row(room::history_label(), info.history.to_string()),
-        row(retention::retention_label(), info.retention.to_string()),
         row(server::title_created(), output.moment(Some(info.created))),
     ];
     if info.archived.is_some() {

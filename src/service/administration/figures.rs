@@ -52,8 +52,6 @@ fn stats(counted: &Statistics, database: Database) -> Stats {
         messages_last_hour: counted.messages_last_hour,
         messages_last_day: counted.messages_last_day,
         unread: counted.unread,
-        removed: counted.retention.removed,
-        retention_at: counted.retention.looked_at,
         file_bytes: counted.file_bytes,
         log_bytes: counted.wal_bytes,
         free_bytes: counted.free_bytes,

@@ -137,7 +137,7 @@ impl Service {
     }
 }
 
-pub(super) fn refusal(refused: RoomRefused, room: &RoomName) -> Refusal {
+fn refusal(refused: RoomRefused, room: &RoomName) -> Refusal {
     let (code, message) = match refused {
         RoomRefused::Unknown => (Code::UnknownRoom, format!("there is no room {room}")),
         RoomRefused::Exists => (Code::NameTaken, format!("there is a room {room} already")),
@@ -165,7 +165,7 @@ pub(super) fn refusal(refused: RoomRefused, room: &RoomName) -> Refusal {
             Some(name) => return unknown_user(name),
             None => (Code::UnknownUser, "there is no such user".to_owned()),
         },
-        RoomRefused::NotAllowed | RoomRefused::KeptTooLong(_) => {
+        RoomRefused::NotAllowed => {
             (Code::Internal, format!("an operator was refused in the room {room}"))
         }
     };

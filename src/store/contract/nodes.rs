@@ -2,7 +2,6 @@
 
 mod blocks;
 mod expectations;
-mod retention;
 mod rooms;
 mod scheduled;
 

@@ -289,9 +289,7 @@ fn room_name(room: usize) -> RoomName {
 }
 
 /// The result of an operation, without what the model does not know.
-pub(super) fn done<T>(
-    answer: Result<Result<T, RoomRefused>, StoreError>,
-) -> Result<(), RoomRefused> {
+fn done<T>(answer: Result<Result<T, RoomRefused>, StoreError>) -> Result<(), RoomRefused> {
     answer.unwrap().map(drop)
 }
 
@@ -516,7 +514,6 @@ impl Model {
             history: None,
             role: None,
             notify: None,
-            retention: None,
         };
         match what {
             Setting::Topic => set.topic = Some(Topic::default()),

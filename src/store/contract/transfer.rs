@@ -345,7 +345,6 @@ fn steps(records: &[Record]) -> Vec<Step> {
         })
     };
     let step = |record: &Record| match record {
-        Record::Retention(default) => Some(Step::Retention(*default)),
         Record::User(user) => Some(Step::User(user.clone())),
         Record::Message(message) => Some(Step::Message(message.clone())),
         Record::Room(room) => Some(Step::Room(room.clone())),

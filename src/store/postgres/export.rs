@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 use postgres::{Client, IsolationLevel, Portal, Row, Transaction};
 
 use crate::model::{
-    BODY_BYTES_MAX, Body, Key, MailboxId, MessageId, Retention, RoomId, StatusText, Timestamp,
-    UserId,
+    BODY_BYTES_MAX, Body, Key, MailboxId, MessageId, RoomId, StatusText, Timestamp, UserId,
 };
 use crate::store::error::{NoInput, OpenError};
 use crate::store::export::{
@@ -18,7 +17,6 @@ use crate::store::export::{
 use crate::store::postgres::append::LANE;
 use crate::store::postgres::error::{Error, Result};
 use crate::store::postgres::operations::pages::details;
-use crate::store::postgres::operations::retention;
 use crate::store::postgres::schema;
 use crate::store::postgres::target::Target;
 use crate::transfer::{
@@ -55,7 +53,7 @@ const MESSAGES: &str = "
 /// The rooms that a user is or was in, or is invited to, or all.
 const ROOMS: &str = "
     SELECT o.id, o.name, o.topic, o.is_private, o.posting, o.history, o.created_at, o.archived_at,
-           $1::bigint IS NULL AND o.is_of_everybody, o.kept_s, o.owner_kept_s
+           $1::bigint IS NULL AND o.is_of_everybody
       FROM chat.rooms o
      WHERE $1::bigint IS NULL
         OR o.id IN (SELECT b.room_id FROM chat.memberships b WHERE b.user_id = $1
@@ -198,13 +196,6 @@ impl<'a> Snapshot<'a> {
         let newest = MessageId(newest.get(0));
         let messages = transaction.prepare(MESSAGES)?;
         self.messages = Some(transaction.bind(&messages, &[&export.after().0, &only, &LANE])?);
-        let retention = match only {
-            None => {
-                let row = transaction.query_one("SELECT default_s FROM chat.retention", &[])?;
-                retention::kept_by(&row, 0)?
-            }
-            Some(_) => Retention::FOREVER,
-        };
         let rooms = transaction.query(ROOMS, &[&only])?;
         let rooms = rooms.iter().map(room).collect::<Result<_>>()?;
         let memberships = transaction.query(MEMBERSHIPS, &[&only])?;
@@ -218,7 +209,6 @@ impl<'a> Snapshot<'a> {
         Ok(Some(Start {
             newest,
             only: only.map(UserId),
-            retention,
             users,
             rooms,
             memberships,
@@ -282,7 +272,6 @@ fn mark(row: &Row) -> Result<Mark> {
 }
 
 fn room(row: &Row) -> Result<(RoomId, Room)> {
-    let set = retention::set_for(row, 9)?;
     let room = Room {
         room: row.get::<_, &str>(1).parse()?,
         topic: row.get::<_, &str>(2).parse()?,
@@ -292,8 +281,6 @@ fn room(row: &Row) -> Result<(RoomId, Room)> {
         created_at: Timestamp(row.get(6)),
         archived_at: row.get::<_, Option<i64>>(7).map(Timestamp),
         everybody: row.get(8),
-        retention: set.operator,
-        owner_retention: set.owner,
     };
     Ok((RoomId(row.get(0)), room))
 }

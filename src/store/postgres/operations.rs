@@ -16,7 +16,6 @@ pub(in crate::store) mod marks;
 pub(in crate::store) mod pages;
 pub(in crate::store) mod purge;
 pub(in crate::store) mod receipts;
-pub(in crate::store) mod retention;
 pub(in crate::store) mod rooms;
 pub(in crate::store) mod scheduled;
 pub(in crate::store) mod search;

@@ -2,7 +2,6 @@
 
 use crate::model::{MessageId, Timestamp};
 use crate::store::operation::{Read, Write};
-use crate::store::types::retention::RetentionDone;
 use crate::store::types::sessions::Live;
 
 /// Counts users and sessions. Reads all rows of both, so it is too slow for every request.
@@ -56,8 +55,6 @@ pub struct Statistics {
     pub messages_last_day: u64,
     /// Unread messages of all users who are not deleted.
     pub unread: u64,
-    /// What was removed because it was too old.
-    pub retention: RetentionDone,
     /// The size of the database file, in bytes.
     pub file_bytes: u64,
     /// The size of the WAL file, in bytes.

@@ -6,8 +6,8 @@
 //! that, a reader does not see the messages of users whom they block: see [`Blocks::hide`].
 
 use crate::model::{
-    History, MailboxId, MessageId, Notify, Posting, Retention, Role, RoomId, RoomName, Timestamp,
-    Topic, UserId, UserName,
+    History, MailboxId, MessageId, Notify, Posting, Role, RoomId, RoomName, Timestamp, Topic,
+    UserId, UserName,
 };
 use crate::store::operation::{Party, Read, Write};
 use crate::store::types::blocks::Blocks;
@@ -169,8 +169,6 @@ pub struct SetRoom {
     pub role: Option<(UserName, Role)>,
     /// Which messages count as unread for the actor, who must be a member.
     pub notify: Option<Notify>,
-    /// How long an owner wants messages kept; for ever takes back what was said.
-    pub retention: Option<Retention>,
 }
 
 impl Write for SetRoom {
@@ -230,8 +228,6 @@ pub enum RoomRefused {
     TooManyMemberships,
     /// There are as many rooms as there may be.
     TooManyInAll,
-    /// The operator keeps messages for this time at most.
-    KeptTooLong(Retention),
     /// No users have these names, or the user who should get a role is not a member.
     UnknownUsers(Vec<UserName>),
 }
@@ -265,8 +261,6 @@ pub struct Room {
     pub settings: RoomSettings,
     /// Every user is a member, for ever.
     pub is_of_everybody: bool,
-    /// How long its messages are kept.
-    pub retention: Retention,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it was archived.

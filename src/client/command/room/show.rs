@@ -1,7 +1,7 @@
 //! Shows rooms and their members: on a terminal in columns, elsewhere separated by tabs.
 
 use super::Rooms;
-use crate::catalogue::{retention, room};
+use crate::catalogue::room;
 use crate::client::exit::Exit;
 use crate::client::failure::Failure;
 use crate::client::render::inbox::Clock;
@@ -91,7 +91,6 @@ fn settings(info: &RoomInfo, clock: Clock) -> Vec<[String; 2]> {
         (room::access_label(), who_sees.to_owned()),
         (room::posting_label(), info.posting.to_string()),
         (room::history_label(), info.history.to_string()),
-        (retention::retention_label(), info.retention.to_string()),
         (room::created_label(), moment(info.created, clock)),
     ];
     rows.extend(info.archived.map(|at| (room::archived_label(), moment(at, clock))));
@@ -166,7 +165,7 @@ mod tests {
         for line in ["topic     all \\u{202e} builds", "members   12", "notify    mentions"] {
             assert!(english.lines().any(|it| it == line), "{line:?} is not in {english}");
         }
-        assert_eq!(english.lines().count(), 10);
+        assert_eq!(english.lines().count(), 9);
         assert_ne!(english, shown(Language::Indonesian));
     }
 }

@@ -119,7 +119,6 @@ pub(in super::super) fn every_way_to_become_a_user_leads_into_the_room_of_everyb
         history: Some(History::All),
         role: None,
         notify: None,
-        retention: None,
     };
     done(engine.write(show)).unwrap();
     assert_eq!(engine.write(AddUsers(vec![new_user("eve")])), Ok(Vec::new()));
@@ -152,7 +151,6 @@ pub(in super::super) fn room_of_everybody_is_not_left_closed_or_counted(open: Op
             history: None,
             role: None,
             notify: None,
-            retention: None,
         };
         assert_eq!(done(engine.write(hide)), refused);
     }
@@ -260,8 +258,6 @@ pub(in super::super) fn import_brings_the_room_of_everybody(open: Open) {
         history: History::Joined,
         created_at: Timestamp(7),
         archived_at: None,
-        retention: None,
-        owner_retention: None,
         everybody: true,
     };
     for other in [

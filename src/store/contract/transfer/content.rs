@@ -13,7 +13,7 @@ use crate::model::{
 };
 use crate::transfer::{
     Block, Cursor, CursorOf, FORMAT, Header, Invitation, Mark, Membership, Message, PasswordHash,
-    Record, RetentionDefault, Room, User, VERSION, VERSION_WITHOUT_ROOMS,
+    Record, Room, User, VERSION, VERSION_WITHOUT_ROOMS,
 };
 
 const CURSORS: [&str; 3] = ["bot.1", "inbox", "worker"];
@@ -109,9 +109,6 @@ pub(in crate::store) fn records() -> impl Strategy<Value = Vec<Record>> {
             }
             let (format, newest) = (FORMAT.to_owned(), MessageId(newest));
             let blocks = self::blocks(&users, &blocks, newest.0);
-            // An import without rooms is of an old program.
-            let retention = (rooms.len() == 2).then(|| 3_456_000.try_into().unwrap());
-            let retention = retention.map(|seconds| RetentionDefault { seconds });
             let is_old = rooms.is_empty()
                 && marks.is_empty()
                 && blocks.is_empty()
@@ -127,7 +124,6 @@ pub(in crate::store) fn records() -> impl Strategy<Value = Vec<Record>> {
             let rooms = rooms.chain(memberships.into_iter().map(Record::Membership));
             let rooms = rooms.chain(invitations.into_iter().map(Record::Invitation));
             std::iter::once(header)
-                .chain(retention.map(Record::Retention))
                 .chain(users)
                 .chain(rooms)
                 .chain(cursors)
@@ -188,8 +184,6 @@ fn room(number: usize) -> Room {
         created_at: Timestamp(number as i64 * 7),
         archived_at: (number == 1).then_some(Timestamp(9)),
         everybody: number == 2,
-        retention: [None, Some(0), Some(86_400)][number].map(|kept: u64| kept.try_into().unwrap()),
-        owner_retention: (number == 2).then(|| 90_000.try_into().unwrap()),
     }
 }
 

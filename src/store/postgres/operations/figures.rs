@@ -3,7 +3,6 @@
 use crate::model::MessageId;
 use crate::store::postgres::error::Result;
 use crate::store::postgres::operation::{Apply, Query, WriteContext};
-use crate::store::postgres::operations::retention;
 use crate::store::postgres::session::Session;
 use crate::store::types::figures::{
     CountAll, CountTotals, DatabaseBytes, Ping, ReadProbe, Statistics, Totals, WriteProbe,
@@ -54,7 +53,6 @@ impl Query for CountAll {
                        CROSS JOIN chat.messages) AS m",
             &[&self.live.idle(), &HOUR_MILLISECONDS, &DAY_MILLISECONDS],
         )?;
-        let retention = retention::done(session)?;
         let number = |column: usize| row.get::<_, i64>(column).unsigned_abs();
         Ok(Statistics {
             users_active: number(0),
@@ -66,7 +64,6 @@ impl Query for CountAll {
             messages_last_hour: number(6),
             messages_last_day: number(7),
             unread: number(8),
-            retention,
             file_bytes: number(9),
             // PostgreSQL keeps its WAL and its free space for itself.
             wal_bytes: 0,

@@ -7,7 +7,7 @@ use crate::model::{CursorName, MailboxId, MailboxName, MessageId, RoomId, Timest
 use crate::store::postgres::append::LANE;
 use crate::store::postgres::error::{Error, Result};
 use crate::store::postgres::operation::{Apply, WriteContext};
-use crate::store::postgres::operations::{blocks, cursors, marks, retention, rooms, users};
+use crate::store::postgres::operations::{blocks, cursors, marks, rooms, users};
 use crate::store::postgres::session::Session;
 use crate::store::types::marks::MARKS_MAX;
 use crate::store::types::transfer::{
@@ -58,7 +58,6 @@ impl Apply for Import {
 fn execute(session: &mut Session, step: &Step, locked: &str) -> Result<Outcome> {
     match step {
         Step::Message(_) => Err(Error::Unexpected("messages are imported together")),
-        Step::Retention(default) => retention::import(session, default.seconds),
         Step::User(user) => add_user(session, user, locked),
         Step::Room(room) => rooms::importing::add_room(session, room),
         Step::Membership(of) => rooms::importing::add_membership(session, of),

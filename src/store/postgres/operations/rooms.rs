@@ -8,7 +8,7 @@ use crate::model::{Role, RoomId, RoomName, UserId, UserName};
 use crate::store::postgres::append::LANE;
 use crate::store::postgres::error::{Error, Result};
 use crate::store::postgres::operation::{Apply, WriteContext};
-use crate::store::postgres::operations::{everybody, retention, users};
+use crate::store::postgres::operations::{everybody, users};
 use crate::store::postgres::places::{Placed, find_place};
 use crate::store::postgres::session::Session;
 use crate::store::types::rooms::{
@@ -173,8 +173,7 @@ impl Apply for KickFromRoom {
 
 impl Apply for SetRoom {
     fn apply(&self, context: &mut WriteContext<'_>) -> Result<RoomAnswer<RoomChanged>> {
-        let Self { actor, room, topic, is_private, posting, history, role, notify, retention } =
-            self;
+        let Self { actor, room, topic, is_private, posting, history, role, notify } = self;
         let session = &mut *context.session;
         let (room, place) = allowed!(look(session, *actor, room)?);
         // Everything is decided before anything is changed.
@@ -189,10 +188,6 @@ impl Apply for SetRoom {
         }
         if notify.is_some() {
             allowed!(place.may(Act::OwnMembership));
-        }
-        if let Some(kept) = retention {
-            allowed!(place.may(Act::Administer));
-            allowed!(retention::may_set(session, room, *kept)?);
         }
         if let Some((name, role)) = role {
             let Some(user) = member(session, room, name)? else {
@@ -214,9 +209,6 @@ impl Apply for SetRoom {
                 &history.map(|history| history.as_str()),
             ],
         )?;
-        if let Some(kept) = retention {
-            retention::set_by_owner(session, room, *kept)?;
-        }
         let touched = actor.user().filter(|_| notify.is_some());
         if let (Some(user), Some(notify)) = (touched, notify) {
             members::set_notify(session, room, user, *notify)?;

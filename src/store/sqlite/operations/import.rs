@@ -7,7 +7,7 @@ use crate::model::{
 };
 use crate::store::sqlite::expiry::{self, Expiry};
 use crate::store::sqlite::operation::{Apply, Statements};
-use crate::store::sqlite::operations::{blocks, cursors, everybody, retention, rooms, users};
+use crate::store::sqlite::operations::{blocks, cursors, everybody, rooms, users};
 use crate::store::sqlite::projection::delivery_cursor::{self, DeliveryCursor, Direction};
 use crate::store::sqlite::write::context::WriteContext;
 use crate::store::sqlite::{self, marks, message_log};
@@ -35,7 +35,6 @@ fn import(
     let mut imported = Imported::default();
     for step in steps {
         let outcome = match step {
-            Step::Retention(default) => retention::import(context.connection, default.seconds)?,
             Step::User(user) => add_user(context.connection, user, locked)?,
             Step::Room(room) => rooms::importing::add_room(context, room)?,
             Step::Membership(of) => rooms::importing::add_membership(context, of)?,

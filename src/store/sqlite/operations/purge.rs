@@ -92,8 +92,7 @@ fn find(
     Ok(Some(found))
 }
 
-/// Deletes these messages, and what is derived from them.
-pub(super) fn delete(
+fn delete(
     context: &mut WriteContext<'_>,
     ids: &[MessageId],
     unread_too: bool,

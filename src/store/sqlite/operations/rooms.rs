@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::model::{History, Notify, Role, RoomId, RoomName, Timestamp, UserId, UserName};
 use crate::store::sqlite::operation::{Apply, Statements};
-use crate::store::sqlite::operations::{everybody, retention, users};
+use crate::store::sqlite::operations::{everybody, users};
 use crate::store::sqlite::rooms::{self, word};
 use crate::store::sqlite::write::context::WriteContext;
 use crate::store::types::rooms::{
@@ -185,17 +185,7 @@ impl Apply for SetRoom {
     const STATEMENTS: Statements = Statements::Several;
 
     fn apply(self, context: &mut WriteContext<'_>) -> rusqlite::Result<RoomAnswer<RoomChanged>> {
-        let Self {
-            actor,
-            room: name,
-            topic,
-            is_private,
-            posting,
-            history,
-            role,
-            notify,
-            retention,
-        } = self;
+        let Self { actor, room: name, topic, is_private, posting, history, role, notify } = self;
         let connection = context.connection;
         let (room, place) = allowed!(look(connection, actor, &name)?);
         // Everything is decided before anything is changed.
@@ -210,10 +200,6 @@ impl Apply for SetRoom {
         }
         if notify.is_some() {
             allowed!(place.may(Act::OwnMembership));
-        }
-        if let Some(kept) = retention {
-            allowed!(place.may(Act::Administer));
-            allowed!(retention::may_set(connection, room, kept)?);
         }
         if let Some((name, role)) = role {
             let Some(user) = member(connection, room, &name)? else {
@@ -234,9 +220,6 @@ impl Apply for SetRoom {
                   WHERE id = ?1",
             )?
             .execute(params![room.0, is_private, posting, history])?;
-        if let Some(kept) = retention {
-            retention::set_by_owner(connection, room, kept)?;
-        }
         let mut touched = None;
         if let Some(notify) = notify {
             touched = actor.user();

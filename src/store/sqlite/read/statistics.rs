@@ -7,7 +7,6 @@ use rusqlite::Connection;
 
 use crate::model::{MessageId, Timestamp};
 use crate::store::sqlite::operation::{Apply, Query, ReadContext, Statements};
-use crate::store::sqlite::operations::retention;
 use crate::store::sqlite::path;
 use crate::store::sqlite::write::context::WriteContext;
 use crate::store::types::figures::{
@@ -106,7 +105,6 @@ fn count(connection: &Connection, wall: Timestamp, live: Live) -> rusqlite::Resu
                 |row| row.get::<_, i64>(0),
             )?
             .unsigned_abs(),
-        retention: retention::done(connection)?,
         file_bytes: 0,
         wal_bytes: 0,
         free_bytes: page_bytes * number("SELECT freelist_count FROM pragma_freelist_count")?,

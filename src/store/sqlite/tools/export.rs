@@ -7,14 +7,13 @@ use std::vec::IntoIter;
 use rusqlite::{Connection, Row, params};
 
 use crate::model::{
-    Body, CursorName, Key, MailboxId, MessageId, Retention, RoomId, StatusText, Timestamp, UserId,
-    UserName,
+    Body, CursorName, Key, MailboxId, MessageId, RoomId, StatusText, Timestamp, UserId, UserName,
 };
 use crate::store::export::{
     self, Export, ExportError, ExportedMessage, ExportedUser, PAGE_BYTES_MAX, Source, Start,
 };
 use crate::store::sqlite::message_log;
-use crate::store::sqlite::operations::{blocks, retention, users};
+use crate::store::sqlite::operations::{blocks, users};
 use crate::store::sqlite::rooms::{memberships_of, room_name, word};
 use crate::store::sqlite::row::{cursor_name, details, not_a_value, user_name};
 use crate::store::sqlite::tools::offline::OfflineDatabase;
@@ -99,10 +98,6 @@ impl Pages<'_> {
         Ok(Some(Start {
             newest: self.newest,
             only,
-            retention: match only {
-                None => retention::default(&snapshot)?,
-                Some(_) => Retention::FOREVER,
-            },
             users: exported_users(&snapshot, only, export.with_secrets)?,
             rooms: rooms(&snapshot, only)?,
             memberships: memberships(&snapshot, only)?,
@@ -302,7 +297,7 @@ fn rooms(connection: &Connection, only: Option<UserId>) -> rusqlite::Result<Vec<
     connection
         .prepare(
             "SELECT id, name, topic, is_private, posting, history, created_at, archived_at,
-                    ?1 IS NULL AND is_of_everybody, kept_s, owner_kept_s
+                    ?1 IS NULL AND is_of_everybody
                FROM rooms
               WHERE ?1 IS NULL OR id IN (SELECT room_id FROM memberships WHERE user_id = ?1
                                           UNION
@@ -310,7 +305,6 @@ fn rooms(connection: &Connection, only: Option<UserId>) -> rusqlite::Result<Vec<
               ORDER BY id",
         )?
         .query_map([only.map(|id| id.0)], |row| {
-            let set = retention::set_for(row, 9)?;
             let room = Room {
                 room: room_name(row, 1)?,
                 topic: word(row, 2)?,
@@ -320,8 +314,6 @@ fn rooms(connection: &Connection, only: Option<UserId>) -> rusqlite::Result<Vec<
                 created_at: Timestamp(row.get(6)?),
                 archived_at: row.get::<_, Option<i64>>(7)?.map(Timestamp),
                 everybody: row.get(8)?,
-                retention: set.operator,
-                owner_retention: set.owner,
             };
             Ok((RoomId(row.get(0)?), room))
         })?

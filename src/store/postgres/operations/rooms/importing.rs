@@ -3,7 +3,7 @@
 use crate::model::CursorName;
 use crate::store::postgres::append::LANE;
 use crate::store::postgres::error::Result;
-use crate::store::postgres::operations::{retention, users};
+use crate::store::postgres::operations::users;
 use crate::store::postgres::places::find_place;
 use crate::store::postgres::reading::Reading;
 use crate::store::postgres::session::Session;
@@ -26,13 +26,11 @@ pub(in crate::store) fn add_room(session: &mut Session, room: &Room) -> Result<O
         Some(_) => return Ok(Err(another_room(&room.room))),
         None => {}
     }
-    let [operator, owner] =
-        [room.retention, room.owner_retention].map(|kept| kept.map(|kept| kept.seconds() as i64));
     session.execute(
         "INSERT INTO chat.rooms
              (id, name, topic, is_private, posting, history, created_at, archived_at,
-              is_of_everybody, kept_s, owner_kept_s)
-         VALUES (chat.next_number($8, 'rooms'), $1, $2, $3, $4, $5, $6, $7, $9, $10, $11)",
+              is_of_everybody)
+         VALUES (chat.next_number($8, 'rooms'), $1, $2, $3, $4, $5, $6, $7, $9)",
         &[
             &room.room.as_str(),
             &room.topic.as_str(),
@@ -43,13 +41,8 @@ pub(in crate::store) fn add_room(session: &mut Session, room: &Room) -> Result<O
             &room.archived_at.map(|at| at.0),
             &LANE,
             &room.everybody,
-            &operator,
-            &owner,
         ],
     )?;
-    if room.retention.is_some() || room.owner_retention.is_some() {
-        retention::note_change(session)?;
-    }
     super::note(session, None)?;
     Ok(Ok(Taken::Done))
 }

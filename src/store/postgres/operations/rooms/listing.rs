@@ -5,7 +5,6 @@ use postgres::Row;
 use crate::model::{MessageId, RoomId, RoomName, Timestamp, UserName};
 use crate::store::postgres::error::Result;
 use crate::store::postgres::operation::Query;
-use crate::store::postgres::operations::retention;
 use crate::store::postgres::operations::rooms::look;
 use crate::store::postgres::places::find_place;
 use crate::store::postgres::session::Session;
@@ -21,8 +20,7 @@ macro_rules! select_rooms {
                     o.archived_at,
                     (SELECT count(*) FROM chat.memberships c
                       WHERE c.room_id = o.id AND c.left_upto IS NULL),
-                    p.role, p.notify, i.user_id IS NOT NULL, o.is_of_everybody, o.kept_s,
-                    o.owner_kept_s, (SELECT default_s FROM chat.retention)
+                    p.role, p.notify, i.user_id IS NOT NULL, o.is_of_everybody
                FROM chat.rooms o
                LEFT JOIN chat.memberships p ON p.user_id = $1 AND p.room_id = o.id
                 AND p.left_upto IS NULL
@@ -128,6 +126,5 @@ fn room(row: &Row) -> Result<Room> {
         own,
         is_invited: row.get(11),
         is_of_everybody: row.get(12),
-        retention: retention::kept(row, 13)?,
     })
 }

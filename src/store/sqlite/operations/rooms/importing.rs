@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use crate::store::sqlite::operations::{retention, users};
+use crate::store::sqlite::operations::users;
 use crate::store::sqlite::rooms;
 use crate::store::sqlite::write::context::WriteContext;
 use crate::store::types::transfer::{another_room, overlap, refused_room};
@@ -30,14 +30,12 @@ pub(in crate::store) fn add_room(
         Some(_) => return Ok(Err(another_room(&room.room))),
         None => {}
     }
-    let [operator, owner] =
-        [room.retention, room.owner_retention].map(|kept| kept.map(|kept| kept.seconds() as i64));
     context
         .connection
         .prepare_cached(
             "INSERT INTO rooms (name, topic, is_private, posting, history, created_at, archived_at,
-                                is_of_everybody, kept_s, owner_kept_s)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                                is_of_everybody)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?
         .execute(params![
             room.room.as_str(),
@@ -47,13 +45,8 @@ pub(in crate::store) fn add_room(
             room.history.as_str(),
             room.created_at.0,
             room.archived_at.map(|at| at.0),
-            room.everybody,
-            operator,
-            owner
+            room.everybody
         ])?;
-    if room.retention.is_some() || room.owner_retention.is_some() {
-        retention::note_change(context.connection)?;
-    }
     context.cache.posters.clear();
     Ok(Ok(Taken::Done))
 }

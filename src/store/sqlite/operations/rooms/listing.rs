@@ -5,7 +5,6 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::model::{MessageId, RoomId, RoomName, Timestamp, UserName};
 use crate::store::sqlite::operation::{Query, ReadContext};
-use crate::store::sqlite::operations::retention;
 use crate::store::sqlite::operations::rooms::look;
 use crate::store::sqlite::rooms::{self, room_name, word};
 use crate::store::sqlite::row::{not_a_value, user_name};
@@ -21,8 +20,7 @@ macro_rules! select_rooms {
                     o.archived_at,
                     (SELECT count(*) FROM memberships c
                       WHERE c.room_id = o.id AND c.left_upto IS NULL),
-                    p.role, p.notify, i.user_id IS NOT NULL, o.is_of_everybody, o.kept_s,
-                    o.owner_kept_s, (SELECT default_s FROM retention)
+                    p.role, p.notify, i.user_id IS NOT NULL, o.is_of_everybody
                FROM rooms o
                LEFT JOIN memberships p
                  ON p.user_id = ?1 AND p.room_id = o.id AND p.left_upto IS NULL
@@ -135,7 +133,6 @@ fn room(row: &Row<'_>) -> rusqlite::Result<Room> {
         },
         is_invited: row.get(11)?,
         is_of_everybody: row.get(12)?,
-        retention: retention::kept(row, 13)?,
     })
 }
 
