@@ -124,9 +124,11 @@ fn preview_of_a_deleted_message_is_gone_also_while_the_server_is_away() {
         wire.done(format!("post {paff} {post}"))["id"].clone()
     };
     post("hai");
-    let secret = post("a secret");
     let chromium = Browser::start();
     let neko = page(&server, &chromium);
+    neko.wait("document.querySelector('.preview').textContent === 'hai'");
+    // It arrives by the stream, which is there then.
+    let secret = post("a secret");
     neko.wait("document.querySelector('.preview').textContent === 'a secret'");
     neko.value(
         "window.ask = fetch; window.fetch = () => Promise.reject(new TypeError('no network')); 0",
