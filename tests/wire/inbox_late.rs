@@ -481,11 +481,18 @@ fn late_refusal_of_an_ended_session_does_not_end_the_next_one() {
     let other = server.log_in("neko");
     let sessions = server.connect().done(format!("sessions {other}"))["sessions"].clone();
     let of_the_page = sessions.as_array().unwrap().iter().find(|one| one["current"] != true);
+    // The page asks for nothing else before the search. Its stream ends, and it would learn why.
+    neko.value(
+        "{ const ask = window.fetch; window.fetch = async (...what) => { \
+         while (!window.isFree && !String(what[0]).endsWith('/search')) \
+         await new Promise((done) => setTimeout(done, 20)); return ask(...what); }; }",
+    );
     hold(&neko, "/search");
     let revoke = format!(r#"revoke {other} {{"session": {}}}"#, of_the_page.unwrap()["id"]);
     server.connect().done(revoke);
     go(&neko, "#/search/hai");
     is_held(&neko, 1);
+    neko.value("window.isFree = true; 0");
     neko.wait("document.querySelector('.log-in .problem')?.textContent.includes('has ended')");
     log_in(&neko, "neko");
     let_go(&neko);
