@@ -325,9 +325,13 @@ fn deleted_text_stays_in_no_search_notification_or_box() {
     let delete = |id: i64| {
         server.connect().done(format!(r#"delete {paff} {{"id": {id}}}"#));
     };
-    let (secret, kept) = (post("a zeppelin"), post("the zeppelin lands"));
+    let secret = post("a zeppelin");
     let chromium = Browser::start();
     let neko = page(&server, &chromium);
+    // It arrives by the stream, which is there then.
+    let kept = post("the zeppelin lands");
+    let newest = "document.querySelector('.conversations .preview').textContent";
+    neko.wait(&format!("{newest} === 'the zeppelin lands'"));
     go(&neko, "#/search/zeppelin");
     neko.wait("document.querySelectorAll('.results a').length === 2");
     let edit = json!({"id": kept, "body": "it lands"});
