@@ -13,7 +13,8 @@ export class Live {
   /** @type {number | undefined} */ #timer;
   #wait = FIRST_WAIT;
   /** The stream continues after this message. */ #place;
-  #wasAway = false;
+  /** Something may have happened of which no stream told: while it was away, or before it began. */
+  #isBehind = true;
   #isEnded = false;
   #inbox;
   #tell;
@@ -37,12 +38,12 @@ export class Live {
     source.addEventListener("open", () => {
       this.#wait = FIRST_WAIT;
       this.#tell(true);
-      if (this.#wasAway) void this.#inbox.back();
-      this.#wasAway = false;
+      if (this.#isBehind) void this.#inbox.back();
+      this.#isBehind = false;
     });
     source.addEventListener("error", () => {
       this.#tell(false);
-      this.#wasAway = true;
+      this.#isBehind = true;
       if (source.readyState === EventSource.CLOSED) this.#later();
     });
     source.addEventListener("message", (event) => {

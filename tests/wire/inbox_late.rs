@@ -112,6 +112,32 @@ fn changes_that_come_in_another_order_leave_the_newest_text() {
 
 /// What is deleted is not shown, also if nobody says what is the newest message then.
 #[test]
+fn deletion_after_the_list_and_before_the_stream_is_seen() {
+    if !browser::is_there() {
+        return;
+    }
+    let server = Server::start_with(HTTP);
+    let paff = server.log_in("paff");
+    let mut wire = server.connect();
+    let mut post = |body: &str| {
+        let post = json!({"to": ["neko"], "body": body});
+        wire.done(format!("post {paff} {post}"))["id"].clone()
+    };
+    post("hai");
+    let secret = post("a secret");
+    let chromium = Browser::start();
+    let neko = entrance(&server, &chromium);
+    hold(&neko, "/conversations");
+    neko.fill("[name=username]", "neko");
+    neko.fill("[name=password]", "cytus");
+    neko.press("Enter");
+    is_held(&neko, 1);
+    server.connect().done(format!(r#"delete {paff} {{"id": {secret}}}"#));
+    let_go(&neko);
+    neko.wait("document.querySelector('.preview').textContent === 'hai'");
+}
+
+#[test]
 fn preview_of_a_deleted_message_is_gone_also_while_the_server_is_away() {
     if !browser::is_there() {
         return;
