@@ -45,8 +45,8 @@ pub struct Details {
     /// After this time it counts as unread for nobody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Timestamp>,
-    /// The same, as so many seconds after it is sent. Who sends a message says one of both, and so it
-    /// is stored. Readers get the time: see [`Self::of_sent`].
+    /// The same, as so many seconds after the message is sent. A sender gives one of the two, and the
+    /// store keeps the one that was given. Readers get the time: see [`Self::of_sent`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_in: Option<u64>,
     /// When it was due, if it was to be sent later and came late. The server says so: no client can.
