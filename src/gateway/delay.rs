@@ -10,8 +10,9 @@ use super::refused::Refused;
 const UNITS: [(&str, u64); 4] =
     [("second", 1), ("minute", 60), ("hour", 60 * 60), ("day", 24 * 60 * 60)];
 
-/// Parses the value of `name`, `delay` or `expires`: seconds since 1970, a time as RFC 3339 has it, or a duration such as `30m` or
-/// `2 hours`. Other words, such as `tomorrow`, depend on a time zone that the server does not know.
+/// Parses the value of `name`, `delay` or `expires`: seconds since 1970, a time as RFC 3339 has it,
+/// or a duration such as `30m` or `2 hours`. Other words, such as `tomorrow`, depend on a time zone
+/// that the server does not know.
 ///
 /// A time up to `now` has passed, and is refused.
 pub(super) fn parse(name: &str, text: &str, now: Option<Timestamp>) -> Result<When, Refused> {

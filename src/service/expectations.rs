@@ -369,15 +369,8 @@ fn message(told: &Untold) -> Option<Append> {
     };
     let key: Key = format!("expect-{state}-{}-{name}", told.late_since.0).parse().ok()?;
     let body: Body = text.parse().ok()?;
-    Some(Append {
-        sender: told.owner,
-        to: smallvec![told.tell.clone().into()],
-        body,
-        key: Some(key),
-        details: details.if_any(),
-        or_room: false,
-        only: None,
-    })
+    let append = Append::new(told.owner, smallvec![told.tell.clone().into()], body);
+    Some(Append { key: Some(key), details: details.if_any(), ..append })
 }
 
 /// The message with what was reported below it, or with the end of that: it says why.

@@ -51,15 +51,8 @@ impl Service {
         responder: Responder,
     ) {
         let (sender, name) = (session.user, to.clone());
-        let append = Append {
-            sender,
-            to: smallvec![to],
-            body,
-            key: None,
-            details: None,
-            or_room: false,
-            only: session.targets(),
-        };
+        let append = Append::new(sender, smallvec![to], body);
+        let append = Append { only: session.targets(), ..append };
         let service = Arc::clone(self);
         self.store.write(append, move |appended| match appended {
             Ok(Appended::Stored { copies, .. }) => {

@@ -269,8 +269,8 @@ fn message(due: &Due, now: Timestamp) -> Option<Append> {
         Some(key) => key.clone(),
         None => own_key("scheduled", due)?,
     };
-    let (sender, body) = (due.sender, due.body.clone());
-    Some(Append { sender, to, body, key: Some(key), details, or_room: false, only: None })
+    let append = Append::new(due.sender, to, due.body.clone());
+    Some(Append { key: Some(key), details, ..append })
 }
 
 /// A key that is the same whoever sends the message.
@@ -292,15 +292,9 @@ fn notice(due: &Due, reason: &str) -> Option<Append> {
         tags: Tags::try_from(tags.ok()?).ok()?,
         ..Details::default()
     };
-    Some(Append {
-        sender: due.sender,
-        to: smallvec![due.from.clone().into()],
-        body,
-        key: Some(own_key("scheduled-lost", due)?),
-        details: details.if_any(),
-        or_room: false,
-        only: None,
-    })
+    let key = Some(own_key("scheduled-lost", due)?);
+    let append = Append::new(due.sender, smallvec![due.from.clone().into()], body);
+    Some(Append { key, details: details.if_any(), ..append })
 }
 
 /// Why a message was not sent.
@@ -369,14 +363,8 @@ mod tests {
     fn message_whose_sender_has_no_room_for_it_is_rarely_tried_again() {
         let (folder, user) = (TempDir::new().unwrap(), UserId(1));
         let service = service(&folder, 1);
-        let message = |body: &str| Append {
-            sender: user,
-            to: smallvec!["neko".parse().unwrap()],
-            body: body.parse().unwrap(),
-            key: None,
-            details: None,
-            or_room: false,
-            only: None,
+        let message = |body: &str| {
+            Append::new(user, smallvec!["neko".parse().unwrap()], body.parse().unwrap())
         };
         let stored = service.write_now(message("first"));
         assert!(matches!(stored, Ok(Appended::Stored { .. })), "{stored:?}");

@@ -214,14 +214,10 @@ impl Drop for Engine {
 }
 
 fn message(sender: UserId, to: &[&str], body: &str, key: Option<&str>) -> Append {
+    let to = to.iter().map(|name| name.parse().unwrap()).collect();
     Append {
-        sender,
-        to: to.iter().map(|name| name.parse().unwrap()).collect(),
-        body: body.parse().unwrap(),
         key: key.map(|key| key.parse().unwrap()),
-        details: None,
-        or_room: false,
-        only: None,
+        ..Append::new(sender, to, body.parse().unwrap())
     }
 }
 

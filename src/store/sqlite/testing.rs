@@ -50,15 +50,8 @@ pub(in crate::store) fn open(folder: &TempDir) -> Sqlite {
 pub(in crate::store) fn append_one_by_one(store: &Sqlite, messages: usize) {
     let (done, outcome) = channel();
     for number in 0..messages {
-        let append = Append {
-            sender: UserId(2),
-            to: smallvec![["neko", "paff"][number % 2].parse().unwrap()],
-            body: format!("text {number}").parse().unwrap(),
-            key: None,
-            details: None,
-            or_room: false,
-            only: None,
-        };
+        let to = smallvec![["neko", "paff"][number % 2].parse().unwrap()];
+        let append = Append::new(UserId(2), to, format!("text {number}").parse().unwrap());
         let done = done.clone();
         store.write(append, move |appended| done.send(appended).unwrap());
         outcome.recv().unwrap().unwrap();

@@ -230,21 +230,10 @@ mod tests {
         let (to, body) = (smallvec!["neko".parse().unwrap()], format!("text {number}"));
         let body = body.parse().unwrap();
         let told = told.clone();
-        store.write(
-            Append {
-                sender: UserId(2),
-                to,
-                body,
-                key: None,
-                details: None,
-                or_room: false,
-                only: None,
-            },
-            move |appended| {
-                appended.unwrap();
-                told.send((number, thread::current().id())).unwrap();
-            },
-        );
+        store.write(Append::new(UserId(2), to, body), move |appended| {
+            appended.unwrap();
+            told.send((number, thread::current().id())).unwrap();
+        });
     }
 
     /// After a slow commit the writer thread does the next one.

@@ -15,8 +15,8 @@ pub const MARKS_MAX: usize = if cfg!(test) { 7 } else { 10_000 };
 pub const FLOOR_MESSAGES_MAX: usize = if cfg!(test) { 8 } else { 256 };
 
 /// Moves the mark of a conversation forward to `upto`. In the same transaction the cursor `inbox`
-/// rises to the last message before the oldest unread one (what has expired is none), as far as [`FLOOR_MESSAGES_MAX`] allows.
-/// Durable when the answer comes.
+/// rises to the last message before the oldest unread one, as far as [`FLOOR_MESSAGES_MAX`] allows. A
+/// message that has expired is not unread. Durable when the answer comes.
 #[derive(Debug, Clone)]
 pub struct MoveMark {
     /// The reader.

@@ -39,6 +39,11 @@ pub struct Append {
 pub type Recipients = SmallVec<[MailboxName; 1]>;
 
 impl Append {
+    /// A message with a text and nothing else: to the recipients as they are named, without a key.
+    pub fn new(sender: UserId, to: Recipients, body: Body) -> Self {
+        Self { sender, to, or_room: false, body, key: None, details: None, only: None }
+    }
+
     /// What the names of its recipients may mean.
     pub(in crate::store) fn readings(&self) -> impl Iterator<Item = Recipients> {
         std::iter::once(self.to.clone()).chain(self.or_room.then(|| as_room(&self.to)))
@@ -274,8 +279,8 @@ pub struct PageBounds {
     pub measure: fn(&Message) -> usize,
 }
 
-/// Counts the messages after the cursor `inbox` that have not expired by sender, in the order of each sender's first
-/// unread message; then those of each room, in the same order. Counting looks at up to
+/// Counts the messages after the cursor `inbox` that have not expired: by sender, in the order of each
+/// sender's first unread message; then those of each room, in the same order. Counting looks at up to
 /// [`ROOM_UNREAD_MAX`](crate::store::ROOM_UNREAD_MAX) messages of a room, and at
 /// [`ROOMS_UNREAD_MAX`](crate::store::ROOMS_UNREAD_MAX) of all rooms.
 pub struct CountUnread {

@@ -374,7 +374,8 @@ pub(super) fn count_by_sender(
 }
 
 /// Counts the messages of others in parts of rooms, each after an id, without those of blocked users
-/// and those that have expired. Mentions are counted only if that is wanted, because they are in the texts.
+/// and those that have expired. Mentions are counted only if that is wanted, because they are in the
+/// texts.
 pub(super) fn count_in_rooms(
     connection: &Connection,
     (reader, name, blocks): (UserId, &UserName, &Blocks),

@@ -488,20 +488,9 @@ mod tests {
             for _ in 0..600 {
                 let (to, body) = (smallvec!["neko".parse().unwrap()], "x".repeat(4_000));
                 let body = body.parse().unwrap();
-                store.write(
-                    Append {
-                        sender: UserId(2),
-                        to,
-                        body,
-                        key: None,
-                        details: None,
-                        or_room: false,
-                        only: None,
-                    },
-                    |appended| {
-                        appended.unwrap();
-                    },
-                );
+                store.write(Append::new(UserId(2), to, body), |appended| {
+                    appended.unwrap();
+                });
             }
             Expect::MoreRequests
         });
@@ -555,15 +544,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = store(&folder);
         let (to, body) = (smallvec!["neko".parse().unwrap()], "hai".parse().unwrap());
-        let message = Append {
-            sender: UserId(2),
-            to,
-            body,
-            key: None,
-            details: None,
-            or_room: false,
-            only: None,
-        };
+        let message = Append::new(UserId(2), to, body);
         let (due_at, said_at, now) = (Timestamp(9), Timestamp(9), Timestamp(1));
         let (done, scheduled) = channel();
         store.write(Schedule { message, due_at, said_at, now }, move |answer| {

@@ -42,14 +42,10 @@ fn append(
     text: &str,
 ) -> Receiver<Result<Appended, StoreError>> {
     let (done, outcome) = channel();
+    let to = smallvec!["neko".parse().unwrap()];
     let append = Append {
-        sender: UserId(sender),
-        to: smallvec!["neko".parse().unwrap()],
-        body: text.parse().unwrap(),
         key: key.map(|key| key.parse().unwrap()),
-        details: None,
-        or_room: false,
-        only: None,
+        ..Append::new(UserId(sender), to, text.parse().unwrap())
     };
     store.write(append, move |appended| done.send(appended).unwrap());
     outcome
